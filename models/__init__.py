@@ -1,0 +1,1 @@
+"""The numbers: scorers, scoring, thresholds and the bank of streams, on numpy and torch alone."""

@@ -1,0 +1,240 @@
+"""The bank: all streams that share one scorer, their state in arrays, one slot a stream."""
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+
+from models import registry
+from models.base import State, StateLayout
+from models.blocks import (
+    MAX_ABSOLUTE,
+    MAX_TIME,
+    NO_SEQ,
+    NO_TIME,
+    Anomaly,
+    Explanations,
+    Float32,
+    Float64,
+    Int,
+    ObservationBlock,
+    Phase,
+    Refusal,
+    VerdictBlock,
+    rounds,
+)
+from models.checkpoint import Checkpoint
+from models.scaler import MinMaxScaler
+from models.scoring import scoring
+from models.slab import Slab
+from models.spec import Policy
+from models.threshold import RollingThreshold
+
+Start = Literal["own", "reference"]
+
+_RECORD: Final[StateLayout] = {
+    "last_time": ((), np.dtype(np.int64)),
+    "last_seq": ((), np.dtype(np.int64)),
+    "seen": ((), np.dtype(np.int64)),
+    "anomalies": ((), np.dtype(np.int64)),
+    "washout_left": ((), np.dtype(np.int32)),
+    "phase": ((), np.dtype(np.int8)),
+    "score": ((), np.dtype(np.float64)),
+    "threshold": ((), np.dtype(np.float64)),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOptions:
+    """What may differ from stream to stream; None takes the checkpoint's default.
+
+    Attributes:
+        start: `own`: washed out on the reference tail, then on its own first observations.
+            `reference`: goes on from the training data, live at once if primed.
+        prime: Whether the threshold window starts with the validation scores.
+    """
+
+    z: float | None = None
+    sigma_floor: float | None = None
+    policy: Policy | None = None
+    start: Start = "own"
+    prime: bool = True
+
+
+class StreamBank:
+    """Scores blocks of observations; the slabs have one owner at a time, who is the caller.
+
+    Args:
+        checkpoint: Weights, spec and what a stream needs to start.
+        scaler: Bounds to scale with, one row for all slots; None takes the checkpoint's.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, scaler: MinMaxScaler | None = None) -> None:
+        spec = checkpoint.spec
+        self.spec: Final = spec
+        self.scorer: Final = registry.build(spec, checkpoint.weights)
+        self.n_features: Final = self.scorer.n_features
+        self._scaler = scaler or MinMaxScaler.from_spec(spec.scaler)
+        self._residual_scale = checkpoint.residual_scale[None]
+        self._scoring = scoring(spec.scoring.rule)
+        self._validation_scores = checkpoint.validation_scores
+        self._thresholds = RollingThreshold(spec.threshold.window, spec.threshold.min_scores)
+        self._memory = Slab(self.scorer.state_layout)
+        self._record = Slab(_RECORD)
+        self._washed_out = self._after(checkpoint.reference_tail)
+
+    def start(self, slots: Int, options: StreamOptions) -> None:
+        """Begin streams in these slots; nothing of what the slots held before is left.
+
+        Raises:
+            ValueError: If an option is out of its range.
+        """
+        threshold = self.spec.threshold
+        self._grow(int(slots.max(initial=-1)) + 1)
+        self._thresholds.start(
+            slots,
+            z=threshold.z if options.z is None else options.z,
+            sigma_floor=(
+                threshold.sigma_floor if options.sigma_floor is None else options.sigma_floor
+            ),
+            policy=options.policy or threshold.policy,
+        )
+        if options.prime:
+            self._thresholds.prime(slots, self._validation_scores)
+        self._record.clear(slots)
+        self._record["last_time"][slots] = NO_TIME
+        self._record["last_seq"][slots] = NO_SEQ
+        self._record["score"][slots] = np.nan
+        self._record["threshold"][slots] = np.nan
+        self._record["washout_left"][slots] = (
+            0 if options.start == "reference" else self.spec.washout
+        )
+        self._memory.scatter(slots, {name: row[0] for name, row in self._washed_out.items()})
+
+    def inspect(self, slots: Int) -> State:
+        """Copy what is known of streams: the record, and the window's count, mean and sigma."""
+        mean, sigma = self._thresholds.statistics(slots)
+        window = {"scores_held": self._thresholds.counts(slots), "mean": mean, "sigma": sigma}
+        return self._record.gather(slots) | window
+
+    def advance(self, block: ObservationBlock) -> VerdictBlock:
+        """Take every row that can be taken, in order, and judge it.
+
+        Raises:
+            ValueError: If the width of the block is not the bank's.
+        """
+        if block.values.shape != (len(block), self.n_features):
+            raise ValueError(f"values {block.values.shape}, expected [B, {self.n_features}]")
+        verdicts = _blank(block, self.n_features)
+        parts = [self._advance_round(block, rows, verdicts) for rows in rounds(block.slots)]
+        return replace(verdicts, explanations=Explanations.joined(parts, self.n_features))
+
+    def _advance_round(
+        self, block: ObservationBlock, rows: Int, verdicts: VerdictBlock
+    ) -> Explanations:
+        """Advance rows of different streams; everything of one stream's step happens here."""
+        refusal = self._refusals(block, rows, verdicts.times)
+        verdicts.refusal[rows] = refusal
+        if refusal.any():
+            rows = rows[refusal == Refusal.NONE]
+        slots, values = block.slots[rows], block.values[rows]
+        prediction, memory = self.scorer.step(
+            self._memory.gather(slots), self._scaler.scale(values)
+        )
+        self._memory.scatter(slots, memory)
+        self._judge(rows, verdicts, self._scoring.score(prediction.residual, self._residual_scale))
+        self._remember(rows, verdicts)
+
+        explained = (verdicts.is_anomaly[rows] == Anomaly.YES) | (
+            block.explain[rows] & ~np.isnan(verdicts.score[rows])
+        )
+        residual, expected = prediction.residual[explained], prediction.expected[explained]
+        return Explanations(
+            rows=rows[explained],
+            actual=values[explained],
+            expected=self._scaler.unscale(expected),
+            share=self._scoring.contributions(residual, self._residual_scale),
+        )
+
+    def _judge(self, rows: Int, verdicts: VerdictBlock, score: Float64) -> None:
+        """Judge scores against the threshold as it stands, then let them enter it."""
+        slots = verdicts.slots[rows]
+        left = self._record["washout_left"][slots]
+        washing = left > 0
+        threshold = np.where(washing, np.nan, self._thresholds.thresholds(slots))
+        score = np.where(washing, np.nan, score)
+        warming = ~washing & np.isnan(threshold)
+        held = self._thresholds.counts(slots)
+        self._thresholds.enter(slots[~washing], score[~washing], threshold[~washing])
+        self._record["washout_left"][slots] = np.maximum(left - 1, 0)
+
+        anomaly = np.where(score > threshold, Anomaly.YES, Anomaly.NO)
+        verdicts.score[rows], verdicts.threshold[rows] = score, threshold
+        verdicts.severity[rows] = score / threshold
+        verdicts.is_anomaly[rows] = np.where(np.isnan(threshold), Anomaly.UNKNOWN, anomaly)
+        verdicts.phase[rows] = np.where(
+            washing, Phase.WASHOUT, np.where(warming, Phase.WARMUP, Phase.LIVE)
+        )
+        of_washout, of_warmup = self.spec.washout, self._thresholds.min_scores
+        verdicts.of[rows] = np.where(washing, of_washout, np.where(warming, of_warmup, 0))
+        verdicts.done[rows] = np.where(
+            washing, of_washout - left + 1, np.where(warming, held + 1, 0)
+        )
+
+    def _remember(self, rows: Int, verdicts: VerdictBlock) -> None:
+        slots, record = verdicts.slots[rows], self._record
+        record["last_time"][slots] = verdicts.times[rows]
+        record["last_seq"][slots] = np.maximum(record["last_seq"][slots], verdicts.seqs[rows])
+        record["seen"][slots] += 1
+        record["anomalies"][slots] += verdicts.is_anomaly[rows] == Anomaly.YES
+        for name in ("phase", "score", "threshold"):
+            record[name][slots] = getattr(verdicts, name)[rows]
+
+    def _refusals(self, block: ObservationBlock, rows: Int, times: Int) -> Int:
+        """Find why rows can't be taken, `Refusal` codes `[B]`; dates rows that had no time."""
+        slots, seqs, values = block.slots[rows], block.seqs[rows], block.values[rows]
+        last_time, last_seq = self._record["last_time"][slots], self._record["last_seq"][slots]
+        undated = times[rows] == NO_TIME
+        if undated.any():
+            times[rows] = np.where(undated, np.maximum(block.arrival, last_time + 1), times[rows])
+        at = times[rows]
+        missing = np.isnan(values).sum(axis=1)
+        numbered = seqs != NO_SEQ
+        reasons = [
+            ((np.abs(values) > MAX_ABSOLUTE).any(axis=1), Refusal.NOT_FINITE),
+            (2 * missing > self.n_features, Refusal.TOO_MANY_MISSING),
+            (np.abs(at) > MAX_TIME, Refusal.TIME_OUT_OF_RANGE),
+            ((at < last_time) | (numbered & (seqs < last_seq)), Refusal.OUT_OF_ORDER),
+            ((at == last_time) | (numbered & (seqs == last_seq)), Refusal.DUPLICATE),
+        ]
+        return np.select([is_so for is_so, _ in reasons], [code for _, code in reasons], 0)
+
+    def _after(self, reference_tail: Float64) -> State:
+        """Run one stream that has seen nothing over the reference tail."""
+        x: Float32 = self._scaler.scale(reference_tail)
+        _, state = self.scorer.run(self.scorer.initial_state(1), x[:, None])
+        return state
+
+    def _grow(self, capacity: int) -> None:
+        for part in (self._memory, self._record, self._thresholds):
+            part.grow(capacity)
+
+
+def _blank(block: ObservationBlock, n_features: int) -> VerdictBlock:
+    """Make a verdict block to be filled in; times and slots are copies, never the caller's."""
+    size = len(block)
+    unknown = np.full((3, size), np.nan)
+    return VerdictBlock(
+        slots=block.slots.copy(),
+        times=block.times.copy(),
+        seqs=block.seqs.copy(),
+        refusal=np.zeros(size, np.int8),
+        phase=np.zeros(size, np.int8),
+        score=unknown[0],
+        threshold=unknown[1],
+        severity=unknown[2],
+        is_anomaly=np.full(size, Anomaly.UNKNOWN, np.int8),
+        done=np.zeros(size, np.int32),
+        of=np.zeros(size, np.int32),
+        explanations=Explanations.joined([], n_features),
+    )

@@ -1,0 +1,209 @@
+"""Blocks: many observations, or many verdicts, as columns that travel together."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bool = NDArray[np.bool_]
+Int = NDArray[np.int64]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+NO_TIME: Final = int(np.iinfo(np.int64).min)
+"""Stands in a column of times for "on arrival"."""
+NO_SEQ: Final = -1
+"""Stands in a column of sequence numbers for "none given"."""
+MAX_TIME: Final = 7_258_118_400_000_000
+"""2200-01-01T00:00:00Z in microseconds: a time beyond it was most likely sent in milliseconds."""
+MAX_ABSOLUTE: Final = 1e300
+"""Largest magnitude of a raw value; beyond it scaling itself would leave float64."""
+
+
+class Phase(IntEnum):
+    """How far a stream has come: see the word list in docs/architecture.md."""
+
+    WASHOUT = 0
+    WARMUP = 1
+    LIVE = 2
+
+
+class Refusal(IntEnum):
+    """Why the bank refused a row; the stream's state stays as it was."""
+
+    NONE = 0
+    NOT_FINITE = 1
+    TOO_MANY_MISSING = 2
+    TIME_OUT_OF_RANGE = 3
+    OUT_OF_ORDER = 4
+    DUPLICATE = 5
+
+
+class Anomaly(IntEnum):
+    """What a verdict says of anomaly; unknown while there is no score or no threshold."""
+
+    UNKNOWN = -1
+    NO = 0
+    YES = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservationBlock:
+    """Observations for the streams of one bank, one row each, in the order they came.
+
+    Attributes:
+        slots: The streams' slots in the bank, `[B]`; a slot may stand in many rows.
+        times: Event times in microseconds UTC, `[B]`; `NO_TIME` means `arrival`.
+        seqs: Sequence numbers >= 0, `[B]`; `NO_SEQ` where none was given.
+        values: Raw metric values in the bank's order, `[B, F]`; NaN means missing.
+        explain: Rows that get contributors even when they are no anomaly, `[B]`.
+        arrival: When the block arrived, microseconds UTC.
+    """
+
+    slots: Int
+    times: Int
+    seqs: Int
+    values: Float64
+    explain: Bool
+    arrival: int
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.slots)
+
+    @classmethod
+    def joined(cls, blocks: "list[ObservationBlock]") -> "ObservationBlock":
+        """Put blocks for the same bank under one another, rows in the order given."""
+        if len(blocks) == 1:
+            return blocks[0]
+        return cls(
+            slots=np.concatenate([block.slots for block in blocks]),
+            times=np.concatenate([block.times for block in blocks]),
+            seqs=np.concatenate([block.seqs for block in blocks]),
+            values=np.concatenate([block.values for block in blocks]),
+            explain=np.concatenate([block.explain for block in blocks]),
+            arrival=max(block.arrival for block in blocks),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanations:
+    """Why: per metric what came, what was expected and its share of the score.
+
+    Attributes:
+        rows: The rows of the verdict block that are explained, ascending, `[E]`.
+        actual: Raw values, `[E, F]`; NaN where the metric was missing.
+        expected: What had been predicted for these values, raw units, `[E, F]`.
+        share: Contributions to the score, `[E, F]`, each row summing to 1 (or 0 for a zero score).
+    """
+
+    rows: Int
+    actual: Float64
+    expected: Float64
+    share: Float64
+
+    @classmethod
+    def joined(cls, parts: list[Self], n_features: int) -> Self:
+        """Merge parts whose rows are disjoint, ascending by row."""
+        if len(parts) == 1:
+            return parts[0]
+        nothing = np.empty((0, n_features))
+        rows = np.concatenate([np.empty(0, np.int64), *(part.rows for part in parts)])
+        order = np.argsort(rows, kind="stable")
+        return cls(
+            rows=rows[order],
+            actual=np.concatenate([nothing, *(part.actual for part in parts)])[order],
+            expected=np.concatenate([nothing, *(part.expected for part in parts)])[order],
+            share=np.concatenate([nothing, *(part.share for part in parts)])[order],
+        )
+
+    def between(self, start: int, stop: int) -> "Explanations":
+        """Take those of the rows `start <= row < stop`, counted from `start`."""
+        low, high = np.searchsorted(self.rows, (start, stop))
+        return Explanations(
+            rows=self.rows[low:high] - start,
+            actual=self.actual[low:high],
+            expected=self.expected[low:high],
+            share=self.share[low:high],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictBlock:
+    """What each row of an observation block got. Unknown numbers are NaN, never 0.
+
+    Attributes:
+        slots: As in the observation block, `[B]`.
+        times: Event times as they were taken, `[B]`.
+        seqs: As in the observation block, `[B]`.
+        refusal: `Refusal` codes, `[B]`; where not `NONE` the other columns mean nothing.
+        phase: `Phase` codes, `[B]`.
+        score: Scores >= 0, `[B]`.
+        threshold: Thresholds as they stood before these scores, `[B]`.
+        severity: score / threshold, `[B]`.
+        is_anomaly: `Anomaly` codes, `[B]`.
+        done: Steps of the present phase done, `[B]`.
+        of: Steps the present phase takes, `[B]`; 0 for live.
+        explanations: For anomalies and for rows that asked.
+    """
+
+    slots: Int
+    times: Int
+    seqs: Int
+    refusal: NDArray[np.int8]
+    phase: NDArray[np.int8]
+    score: Float64
+    threshold: Float64
+    severity: Float64
+    is_anomaly: NDArray[np.int8]
+    done: NDArray[np.int32]
+    of: NDArray[np.int32]
+    explanations: Explanations
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.slots)
+
+    def between(self, start: int, stop: int) -> "VerdictBlock":
+        """Take the rows `start <= row < stop`, as views."""
+        if start == 0 and stop == len(self):
+            return self
+        part = slice(start, stop)
+        return VerdictBlock(
+            slots=self.slots[part],
+            times=self.times[part],
+            seqs=self.seqs[part],
+            refusal=self.refusal[part],
+            phase=self.phase[part],
+            score=self.score[part],
+            threshold=self.threshold[part],
+            severity=self.severity[part],
+            is_anomaly=self.is_anomaly[part],
+            done=self.done[part],
+            of=self.of[part],
+            explanations=self.explanations.between(start, stop),
+        )
+
+
+def rounds(slots: Int) -> Iterator[Int]:
+    """Split rows into rounds: each holds a slot at most once, and a slot's rows keep their order.
+
+    Yields:
+        Row numbers, ascending; the first round holds the first row of every slot.
+    """
+    order = np.argsort(slots, kind="stable")
+    ordered = slots[order]
+    is_first = np.ones(len(slots), np.bool_)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    if is_first.all():
+        yield np.arange(len(slots))
+        return
+    place = np.arange(len(slots))
+    rank = place - np.maximum.accumulate(np.where(is_first, place, 0))
+    by_rank = np.argsort(rank, kind="stable")
+    sizes = np.bincount(rank)
+    for rows in np.split(order[by_rank], np.cumsum(sizes)[:-1]):
+        yield np.sort(rows)

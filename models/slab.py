@@ -1,0 +1,47 @@
+"""A slab: the state of many streams in arrays, one row (slot) a stream."""
+
+import numpy as np
+
+from models.base import Array, State, StateLayout
+from models.blocks import Int
+
+
+class Slab:
+    """Arrays of equal length that grow together; new and cleared rows are zero.
+
+    Args:
+        layout: Name -> shape of one row and dtype.
+    """
+
+    def __init__(self, layout: StateLayout) -> None:
+        self._arrays: State = {
+            name: np.zeros((0, *shape), dtype) for name, (shape, dtype) in layout.items()
+        }
+        self.capacity = 0
+
+    def __getitem__(self, name: str) -> Array:
+        """Look at a whole array; it is replaced when the slab grows, so do not keep it."""
+        return self._arrays[name]
+
+    def grow(self, capacity: int) -> None:
+        """Make room for at least `capacity` rows, doubling so that growth stays cheap."""
+        if capacity <= self.capacity:
+            return
+        self.capacity = max(capacity, 2 * self.capacity)
+        for name, old in self._arrays.items():
+            self._arrays[name] = np.zeros((self.capacity, *old.shape[1:]), old.dtype)
+            self._arrays[name][: len(old)] = old
+
+    def gather(self, slots: Int) -> State:
+        """Copy rows out."""
+        return {name: array[slots] for name, array in self._arrays.items()}
+
+    def scatter(self, slots: Int, rows: State) -> None:
+        """Write rows back; a slot must not stand twice."""
+        for name, values in rows.items():
+            self._arrays[name][slots] = values
+
+    def clear(self, slots: Int) -> None:
+        """Zero rows, so that nothing of an earlier stream is left."""
+        for array in self._arrays.values():
+            array[slots] = 0

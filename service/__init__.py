@@ -1,0 +1,1 @@
+"""The service around the models: doors, engine, sinks, command line."""

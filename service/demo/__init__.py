@@ -1,0 +1,1 @@
+"""The simulated plant and its gateway, a client like any other."""

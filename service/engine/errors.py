@@ -1,0 +1,121 @@
+"""What can go wrong, as exceptions and as reasons for refusing a row.
+
+    StepwatchError
+    ├── RequestError         the caller can mend it; carries the slug of its problem
+    │   ├── Overloaded       the intake is full; says when to try again
+    │   ├── NotReady         not started yet, or stopping
+    │   ├── UnknownStream    reading or changing a stream that is not there
+    │   ├── UnknownModel     a model nobody loaded
+    │   └── InvalidOption    an option out of its range
+    └── SinkError            a sink could not write; it is tried again
+
+A row of a batch that is refused is no exception: it is a `RowError` in that row's place.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from models.blocks import Refusal
+
+
+class StepwatchError(Exception):
+    """The root: everything this package raises on purpose."""
+
+
+class RequestError(StepwatchError):
+    """The caller can mend it: the text says how."""
+
+    slug: ClassVar[str] = "invalid-request"
+
+
+class Overloaded(RequestError):  # noqa: N818 - the name of the contract
+    """More rows wait than the intake holds."""
+
+    slug = "overloaded"
+
+    def __init__(self, waiting: int, limit: int, retry_after_s: float) -> None:
+        super().__init__(
+            f"{waiting} observations wait and {limit} is the limit; "
+            f"send again in {retry_after_s:.0f} s or send less at a time"
+        )
+        self.retry_after_s: Final = retry_after_s
+
+
+class NotReady(RequestError):  # noqa: N818 - as above
+    """The service is starting or stopping."""
+
+    slug = "not-ready"
+
+
+class UnknownStream(RequestError):  # noqa: N818 - as above
+    """There is no such stream."""
+
+    slug = "unknown-stream"
+
+    def __init__(self, stream_id: str) -> None:
+        super().__init__(f"there is no stream '{stream_id}'; its first observation creates it")
+
+
+class UnknownModel(RequestError):  # noqa: N818 - as above
+    """There is no such model."""
+
+    slug = "unknown-model"
+
+    def __init__(self, model: str, known: list[str]) -> None:
+        there = ", ".join(known) or "none; train one with 'stepwatch train'"
+        super().__init__(f"there is no model '{model}'; loaded are: {there}")
+
+
+class InvalidOption(RequestError):  # noqa: N818 - as above
+    """An option of a stream is out of its range."""
+
+    slug = "invalid-option"
+
+
+class SinkError(StepwatchError):
+    """A sink could not write; `kind` is a short, closed word for metrics."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind: Final = kind
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """Why one row was refused: a stable type, and a detail for a person."""
+
+    type: str
+    detail: str
+
+
+ROW_ERROR_TYPES: Final = (
+    "invalid-observation",
+    "invalid-id",
+    "invalid-timestamp",
+    "wrong-width",
+    "metric-names",
+    "not-finite",
+    "too-many-missing",
+    "out-of-order",
+    "duplicate",
+    "no-model",
+    "too-many-streams",
+)
+"""Every type a row can be refused with: a closed set, so that metrics can have it as a label."""
+
+BANK_REFUSALS: Final = {
+    Refusal.NOT_FINITE: RowError("not-finite", "a value is not finite or beyond 1e300"),
+    Refusal.TOO_MANY_MISSING: RowError(
+        "too-many-missing", "more than half of the metrics are missing"
+    ),
+    Refusal.TIME_OUT_OF_RANGE: RowError(
+        "invalid-timestamp",
+        "the time lies beyond the year 2200; epoch seconds are wanted: is it in milliseconds?",
+    ),
+    Refusal.OUT_OF_ORDER: RowError(
+        "out-of-order", "the time or seq lies before the stream's last; send in order"
+    ),
+    Refusal.DUPLICATE: RowError(
+        "duplicate", "the stream already has an observation of this time or seq"
+    ),
+}

@@ -1,0 +1,129 @@
+"""What the engine asks of the world outside: sinks and a clock, as protocols."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from models.blocks import VerdictBlock
+
+AlertStatus = Literal["opened", "updated", "resolved"]
+
+
+@dataclass(frozen=True, slots=True)
+class Contributor:
+    """One metric's part in a score: raw values and its share of the score, in [0, 1]."""
+
+    metric: str
+    actual: float | None
+    expected: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One transition of an alert. Times are microseconds UTC of the observations.
+
+    Attributes:
+        event_id: 16 hex digits, the same over the whole life of the alert.
+        at: Time of the observation that made this transition.
+        opened_at: Time of the observation that opened the alert.
+        severity: Severity of that observation; of the worst one for `resolved`.
+        peak_severity: Worst severity so far.
+        anomalies: Anomalies since the first of the run that opened the alert.
+        contributors: Of the worst observation so far, largest share first.
+    """
+
+    event_id: str
+    stream_id: str
+    model: str
+    status: AlertStatus
+    at: int
+    opened_at: int
+    severity: float
+    peak_severity: float
+    anomalies: int
+    contributors: tuple[Contributor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A verdict block with the names that belong to it.
+
+    Attributes:
+        model: Name of the model.
+        metrics: Names of its metrics, the columns of the explanations, `[F]`.
+        stream_ids: One a row, `[B]`.
+        verdicts: The verdict block; refused rows stand in it and are to be passed over.
+    """
+
+    model: str
+    metrics: Sequence[str]
+    stream_ids: Sequence[str]
+    verdicts: VerdictBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a sink is handed in one write: blocks and alerts, each in the order they came."""
+
+    scored: list[Scored] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+
+
+class Sink(Protocol):
+    """Where verdicts and alerts go. Opened and written to by one task only.
+
+    A `write_batch` that raised is repeated with the same `Delivery` object until it succeeds or
+    is given up, so a sink can tell a repetition from a new one by identity. `close` may be called
+    twice, and without `open`.
+    """
+
+    @property
+    def name(self) -> str:
+        """Short and stable: the label in metrics and logs."""
+        ...
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            SinkError: If that is not possible now; it will be tried again.
+        """
+        ...
+
+    async def write_batch(self, delivery: Delivery) -> None:
+        """Write everything or raise.
+
+        Raises:
+            SinkError: If not everything is known to be written; nothing else is ever raised.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything held."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, so that tests can turn it."""
+
+    def now(self) -> int:
+        """Give the wall clock, microseconds UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Give seconds that never go back, for durations."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> int:
+        """Give the wall clock, microseconds UTC."""
+        return time.time_ns() // 1000
+
+    def monotonic(self) -> float:
+        """Give seconds that never go back, for durations."""
+        return time.monotonic()

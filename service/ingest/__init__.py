@@ -1,0 +1,1 @@
+"""How observations come in and verdicts go back."""

@@ -1,0 +1,1 @@
+"""Where verdicts and alerts go."""
