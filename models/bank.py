@@ -8,8 +8,6 @@ import numpy as np
 from models import registry
 from models.base import State, StateLayout
 from models.blocks import (
-    MAX_ABSOLUTE,
-    MAX_TIME,
     NO_SEQ,
     NO_TIME,
     Anomaly,
@@ -22,6 +20,7 @@ from models.blocks import (
     Refusal,
     VerdictBlock,
     rounds,
+    unfit,
 )
 from models.checkpoint import Checkpoint
 from models.scaler import MinMaxScaler
@@ -89,27 +88,36 @@ class StreamBank:
         Raises:
             ValueError: If an option is out of its range.
         """
-        threshold = self.spec.threshold
         self._grow(int(slots.max(initial=-1)) + 1)
-        self._thresholds.start(
-            slots,
-            z=threshold.z if options.z is None else options.z,
-            sigma_floor=(
-                threshold.sigma_floor if options.sigma_floor is None else options.sigma_floor
-            ),
-            policy=options.policy or threshold.policy,
-        )
+        self._thresholds.clear(slots)
+        self.configure(slots, options)
         if options.prime:
             self._thresholds.prime(slots, self._validation_scores)
+        washout = 0 if options.start == "reference" else self.spec.washout
+        is_live = self._thresholds.counts(slots) >= self._thresholds.min_scores
+        scored = np.where(is_live, Phase.LIVE, Phase.WARMUP)
         self._record.clear(slots)
         self._record["last_time"][slots] = NO_TIME
         self._record["last_seq"][slots] = NO_SEQ
         self._record["score"][slots] = np.nan
         self._record["threshold"][slots] = np.nan
-        self._record["washout_left"][slots] = (
-            0 if options.start == "reference" else self.spec.washout
-        )
+        self._record["washout_left"][slots] = washout
+        self._record["phase"][slots] = Phase.WASHOUT if washout else scored
         self._memory.scatter(slots, {name: row[0] for name, row in self._washed_out.items()})
+
+    def configure(self, slots: Int, options: StreamOptions) -> None:
+        """Set z, sigma floor and policy of streams that are there; nothing else changes.
+
+        Raises:
+            ValueError: If an option is out of its range.
+        """
+        default = self.spec.threshold
+        self._thresholds.configure(
+            slots,
+            z=default.z if options.z is None else options.z,
+            sigma_floor=default.sigma_floor if options.sigma_floor is None else options.sigma_floor,
+            policy=options.policy or default.policy,
+        )
 
     def inspect(self, slots: Int) -> State:
         """Copy what is known of streams: the record, and the window's count, mean and sigma."""
@@ -192,22 +200,19 @@ class StreamBank:
 
     def _refusals(self, block: ObservationBlock, rows: Int, times: Int) -> Int:
         """Find why rows can't be taken, `Refusal` codes `[B]`; dates rows that had no time."""
-        slots, seqs, values = block.slots[rows], block.seqs[rows], block.values[rows]
+        slots, seqs = block.slots[rows], block.seqs[rows]
         last_time, last_seq = self._record["last_time"][slots], self._record["last_seq"][slots]
         undated = times[rows] == NO_TIME
         if undated.any():
             times[rows] = np.where(undated, np.maximum(block.arrival, last_time + 1), times[rows])
-        at = times[rows]
-        missing = np.isnan(values).sum(axis=1)
-        numbered = seqs != NO_SEQ
-        reasons = [
-            ((np.abs(values) > MAX_ABSOLUTE).any(axis=1), Refusal.NOT_FINITE),
-            (2 * missing > self.n_features, Refusal.TOO_MANY_MISSING),
-            (np.abs(at) > MAX_TIME, Refusal.TIME_OUT_OF_RANGE),
-            ((at < last_time) | (numbered & (seqs < last_seq)), Refusal.OUT_OF_ORDER),
-            ((at == last_time) | (numbered & (seqs == last_seq)), Refusal.DUPLICATE),
-        ]
-        return np.select([is_so for is_so, _ in reasons], [code for _, code in reasons], 0)
+        at, numbered = times[rows], seqs != NO_SEQ
+        refusal = unfit(block.values[rows], at)
+        fits = refusal == Refusal.NONE
+        is_before = (at < last_time) | (numbered & (seqs < last_seq))
+        is_again = (at == last_time) | (numbered & (seqs == last_seq))
+        refusal[fits & is_again] = Refusal.DUPLICATE
+        refusal[fits & is_before] = Refusal.OUT_OF_ORDER
+        return refusal
 
     def _after(self, reference_tail: Float64) -> State:
         """Run one stream that has seen nothing over the reference tail."""

@@ -96,7 +96,11 @@ class TrainableScorer(Scorer, Protocol):
 
     @classmethod
     def network(cls, spec: Spec) -> nn.Module:
-        """Make the untrained network: `forward(x[B, T, F])` predicts `x[:, t + 1]`, `[B, T, F]`."""
+        """Make the untrained network: `forward(x[B, T, F])` predicts `x[:, t + 1]`, `[B, T, F]`.
+
+        Raises:
+            ValueError: If a size in the spec is missing or impossible.
+        """
         ...
 
     @classmethod

@@ -88,6 +88,17 @@ class ObservationBlock:
             arrival=max(block.arrival for block in blocks),
         )
 
+    def taken(self, rows: Int) -> "ObservationBlock":
+        """Copy some rows, in the order named."""
+        return ObservationBlock(
+            slots=self.slots[rows],
+            times=self.times[rows],
+            seqs=self.seqs[rows],
+            values=self.values[rows],
+            explain=self.explain[rows],
+            arrival=self.arrival,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanations:
@@ -118,16 +129,6 @@ class Explanations:
             actual=np.concatenate([nothing, *(part.actual for part in parts)])[order],
             expected=np.concatenate([nothing, *(part.expected for part in parts)])[order],
             share=np.concatenate([nothing, *(part.share for part in parts)])[order],
-        )
-
-    def between(self, start: int, stop: int) -> "Explanations":
-        """Take those of the rows `start <= row < stop`, counted from `start`."""
-        low, high = np.searchsorted(self.rows, (start, stop))
-        return Explanations(
-            rows=self.rows[low:high] - start,
-            actual=self.actual[low:high],
-            expected=self.expected[low:high],
-            share=self.share[low:high],
         )
 
 
@@ -167,25 +168,27 @@ class VerdictBlock:
         """Count the rows."""
         return len(self.slots)
 
-    def between(self, start: int, stop: int) -> "VerdictBlock":
-        """Take the rows `start <= row < stop`, as views."""
-        if start == 0 and stop == len(self):
-            return self
-        part = slice(start, stop)
-        return VerdictBlock(
-            slots=self.slots[part],
-            times=self.times[part],
-            seqs=self.seqs[part],
-            refusal=self.refusal[part],
-            phase=self.phase[part],
-            score=self.score[part],
-            threshold=self.threshold[part],
-            severity=self.severity[part],
-            is_anomaly=self.is_anomaly[part],
-            done=self.done[part],
-            of=self.of[part],
-            explanations=self.explanations.between(start, stop),
-        )
+    @property
+    def n_taken(self) -> int:
+        """Count the rows that were not refused."""
+        return int(np.count_nonzero(self.refusal == Refusal.NONE))
+
+
+def unfit(values: Float64, times: Int) -> Int:
+    """Find rows no stream could take, whatever it has seen: `Refusal` codes, `[B]`.
+
+    Args:
+        values: Raw values, `[B, F]`; NaN means missing.
+        times: Event times, `[B]`; `NO_TIME` is no reason.
+    """
+    missing = np.isnan(values).sum(axis=1)
+    beyond = (times != NO_TIME) & ((times > MAX_TIME) | (times < -MAX_TIME))
+    reasons = {
+        Refusal.NOT_FINITE: (np.abs(values) > MAX_ABSOLUTE).any(axis=1),
+        Refusal.TOO_MANY_MISSING: 2 * missing > values.shape[1],
+        Refusal.TIME_OUT_OF_RANGE: beyond,
+    }
+    return np.select(list(reasons.values()), [int(code) for code in reasons], 0)
 
 
 def rounds(slots: Int) -> Iterator[Int]:

@@ -18,7 +18,7 @@ from models import registry
 from models.base import Weights
 from models.blocks import Float32, Float64
 from models.scoring import scoring
-from models.spec import FORMAT_VERSION, Spec, TrainingFacts
+from models.spec import FORMAT_VERSION, REFERENCE_STEPS, Spec, TrainingFacts
 
 SPEC_FILE: Final = "spec.json"
 WEIGHTS_FILE: Final = "weights.safetensors"
@@ -55,20 +55,25 @@ class Checkpoint:
             The checkpoint with its content hash.
 
         Raises:
-            CheckpointError: If the checkpoint is not sound; nothing is written.
+            CheckpointError: If the checkpoint is not sound, or the directory holds something that
+                is no checkpoint; nothing is written.
             OSError: If the disk does not take it; what stood there before stays.
         """
         tensors = save(self.tensors())
-        spec = msgspec.structs.replace(self.spec, content_hash=_content_hash(self.spec, tensors))
+        spec = _as_read_back(self.spec, directory)
+        spec = msgspec.structs.replace(spec, content_hash=_content_hash(spec, tensors))
         hashed = replace(self, spec=spec)
         _check(hashed, directory)
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=directory.parent))
+        place = directory.resolve()
+        if place.exists() and not _may_be_replaced(place):
+            raise CheckpointError(f"{directory}: holds something else; name another directory")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=place.parent))
         try:
             (beside / WEIGHTS_FILE).write_bytes(tensors)
             (beside / SPEC_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(spec)))
             beside.chmod(0o755)
-            _put_in_place(beside, directory)
+            _put_in_place(beside, place)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
         return hashed
@@ -93,7 +98,7 @@ class Checkpoint:
             tensors = load(tensor_bytes)
         except FileNotFoundError as error:
             raise CheckpointError(f"{directory}: no checkpoint here ({error.filename})") from error
-        except (OSError, msgspec.MsgspecError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise CheckpointError(f"{directory}: unreadable: {error}; train it again") from error
         if spec.content_hash != _content_hash(spec, tensor_bytes):
             raise CheckpointError(f"{directory}: content does not match its hash; train it again")
@@ -119,9 +124,25 @@ class Checkpoint:
         _check(checkpoint, directory)
         return checkpoint
 
+    def with_threshold(self, **changes: Any) -> "Checkpoint":
+        """Override threshold defaults for this process, by their names in the spec.
+
+        Raises:
+            CheckpointError: If `min_scores` no longer fits into `window`.
+        """
+        threshold = msgspec.structs.replace(self.spec.threshold, **changes)
+        if threshold.min_scores > threshold.window:
+            raise CheckpointError(
+                f"min_scores {threshold.min_scores} do not fit into a window of {threshold.window}"
+            )
+        return replace(self, spec=msgspec.structs.replace(self.spec, threshold=threshold))
+
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Name everything that stands in the safetensors file."""
-        weights = {_WEIGHT + name: np.ascontiguousarray(w) for name, w in self.weights.items()}
+        weights = {
+            _WEIGHT + name: np.asarray(weight, np.float32, order="C")
+            for name, weight in self.weights.items()
+        }
         return weights | {
             "reference_tail": np.ascontiguousarray(self.reference_tail, np.float64),
             "residual_scale": np.ascontiguousarray(self.residual_scale, np.float32),
@@ -137,6 +158,21 @@ def checkpoints(directory: Path) -> dict[str, Path]:
     return {path.name: path for path in found if NAME.fullmatch(path.name)}
 
 
+def _as_read_back(spec: Spec, directory: Path) -> Spec:
+    """Give the spec as it will be decoded: a 5 where a 5.0 is meant would change the hash."""
+    try:
+        return msgspec.json.decode(msgspec.json.encode(spec), type=Spec)
+    except msgspec.MsgspecError as error:
+        raise CheckpointError(f"{directory}: the spec can't be written: {error}") from error
+
+
+def _may_be_replaced(directory: Path) -> bool:
+    """Whether this is an older checkpoint or an empty directory, nothing else of anybody's."""
+    if not directory.is_dir():
+        return False
+    return {path.name for path in directory.iterdir()} <= {SPEC_FILE, WEIGHTS_FILE}
+
+
 def _put_in_place(beside: Path, directory: Path) -> None:
     """Rename, moving an older checkpoint aside first, and back if the rename fails."""
     if not directory.exists():
@@ -146,10 +182,11 @@ def _put_in_place(beside: Path, directory: Path) -> None:
     directory.rename(aside)
     try:
         beside.rename(directory)
-    except OSError:
+    except BaseException:
         aside.rename(directory)
         raise
-    shutil.rmtree(aside)
+    # the new one stands: a leftover that can't be removed is no reason to call that a failure
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _content_hash(spec: Spec, tensors: bytes) -> str:
@@ -158,26 +195,32 @@ def _content_hash(spec: Spec, tensors: bytes) -> str:
 
 
 def _check(checkpoint: Checkpoint, directory: Path) -> None:
-    """Refuse shapes that do not fit and numbers that are not finite."""
-    spec = checkpoint.spec
-    features = len(spec.metrics)
-    bounds = (spec.scaler.minimum, spec.scaler.maximum)
+    """Refuse what does not fit the spec or is not finite."""
     try:
-        scorer = registry.build(spec, checkpoint.weights)
-        scoring(spec.scoring.rule)
+        scorer = registry.build(checkpoint.spec, checkpoint.weights)
+        scoring(checkpoint.spec.scoring.rule)
     except ValueError as error:
         raise CheckpointError(f"{directory}: {error}") from error
+    if wrong := _misfits(checkpoint, scorer.n_residuals):
+        raise CheckpointError(f"{directory}: does not fit the spec: {', '.join(wrong)}")
+
+
+def _misfits(checkpoint: Checkpoint, n_residuals: int) -> list[str]:
+    """Name the parts whose size, order or values can't be."""
+    spec = checkpoint.spec
+    features = len(spec.metrics)
     fits = {
         "metrics": features > 0 and len(set(spec.metrics)) == features,
-        "scaler": all(len(bound) == features for bound in bounds),
+        "scaler": len(spec.scaler.minimum) == len(spec.scaler.maximum) == features,
         "clip": spec.scaler.clip[0] < spec.scaler.clip[1],
-        "reference_tail": checkpoint.reference_tail.ndim == 2  # noqa: PLR2004 - [T, F]
-        and checkpoint.reference_tail.shape[1] == features,
-        "residual_scale": checkpoint.residual_scale.shape == (scorer.n_residuals,),
+        "threshold": spec.threshold.min_scores <= spec.threshold.window,
+        "reference_tail": checkpoint.reference_tail.shape == (REFERENCE_STEPS, features),
+        "residual_scale": checkpoint.residual_scale.shape == (n_residuals,),
         "validation_scores": checkpoint.validation_scores.ndim == 1,
     }
-    tensors = {**checkpoint.weights, **checkpoint.tensors(), "scaler": np.asarray(bounds)}
     wrong = [name for name, is_so in fits.items() if not is_so]
-    wrong += [f"{name} (not finite)" for name, t in tensors.items() if not np.isfinite(t).all()]
-    if wrong:
-        raise CheckpointError(f"{directory}: does not fit the spec: {', '.join(wrong)}")
+    return wrong + [
+        f"{name} (not finite)"
+        for name, tensor in checkpoint.tensors().items()
+        if not np.isfinite(tensor).all()
+    ]

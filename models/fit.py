@@ -13,15 +13,15 @@ from torch import Tensor, nn
 
 from models import registry
 from models.base import Weights
-from models.blocks import Float32, Float64
+from models.blocks import MAX_ABSOLUTE, Float32, Float64
 from models.checkpoint import Checkpoint
 from models.scaler import MinMaxScaler
 from models.scoring import scoring
 from models.spec import REFERENCE_STEPS, ScalerSpec, ScorerSpec, Spec, TrainingFacts
 
 VALIDATION_SHARE: Final = 0.2
-MIN_ROWS: Final = 5 * REFERENCE_STEPS
-"""Fewest rows that leave a validation part of one window's length."""
+MIN_ROWS: Final = 5 * (REFERENCE_STEPS + 1)
+"""Fewest rows whose validation part holds one window: 60 inputs and the step after the last."""
 MAX_VALIDATION_SCORES: Final = 20_000
 _EVALUATION_BATCH: Final = 256
 
@@ -53,7 +53,13 @@ class FitOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where training stands: epochs done (a fraction), the last losses."""
+    """Where training stands.
+
+    Attributes:
+        epochs_done: A fraction while an epoch runs.
+        train_loss: Mean over the running epoch.
+        validation_loss: The best so far; infinite until the first epoch is over.
+    """
 
     epochs_done: float
     epochs: int
@@ -76,18 +82,18 @@ def fit(
         step_s: Usual seconds between two rows, if known.
 
     Raises:
-        FitError: If there are too few rows or the loss leaves the finite numbers.
+        FitError: If the data or the options can't be used, or the loss leaves the finite numbers.
     """
-    if len(values) < MIN_ROWS:
-        raise FitError(f"{len(values)} rows are too few to train on; at least {MIN_ROWS} needed")
     began = time.monotonic()
+    _check_values(values, metrics)
+    _check_options(options)
     split = len(values) - int(len(values) * VALIDATION_SHARE)
     bounds = ScalerSpec(
         minimum=values[:split].min(axis=0).tolist(), maximum=values[:split].max(axis=0).tolist()
     )
     spec = Spec(metrics=metrics, scaler=bounds, scorer=options.scorer, step_s=step_s)
     x = MinMaxScaler.from_spec(bounds).scale(values)
-    weights, facts = _train(spec, x, split, options)
+    weights, facts = _Training(spec, x, split, options).run()
     residual, scores = _validate(spec, weights, x, split)
     facts = msgspec.structs.replace(
         facts,
@@ -98,54 +104,117 @@ def fit(
     return Checkpoint(
         spec=msgspec.structs.replace(spec, training=facts),
         weights=weights,
-        reference_tail=values[-REFERENCE_STEPS:],
+        reference_tail=values[-REFERENCE_STEPS:].astype(np.float64),
         residual_scale=residual.std(axis=0),
         validation_scores=scores[-MAX_VALIDATION_SCORES:],
     )
 
 
-def _train(
-    spec: Spec, x: Float32, split: int, options: FitOptions
-) -> tuple[Weights, TrainingFacts]:
-    """Run the epochs and give back the weights of the best one."""
-    kind = registry.scorer_class(spec.scorer.name)
-    generator = torch.Generator().manual_seed(options.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)
-        network = kind.network(spec)
-    optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
-    training = torch.from_numpy(x[:split])
-    held_out = _windows(torch.from_numpy(x[split:]), REFERENCE_STEPS, offset=0)
-    best_epoch, best_loss, best = 0, np.inf, kind.weights_of(network)
-    facts = TrainingFacts(seed=options.seed, source=options.source)
-    for epoch in range(options.epochs):
-        offset = int(torch.randint(options.stride, (), generator=generator))
-        windows = _windows(training, options.stride, offset)
-        train_loss = 0.0
-        for done, loss in _epoch(network, optimizer, windows, options.batch, generator):
-            train_loss = loss
+def _check_values(values: Float64, metrics: list[str]) -> None:
+    if values.ndim != 2 or values.shape[1] != len(metrics) or not metrics:  # noqa: PLR2004 - [T, F]
+        raise FitError(f"values {values.shape} do not fit {len(metrics)} metrics: [T, F] needed")
+    if len(set(metrics)) < len(metrics):
+        raise FitError("every metric needs a name of its own")
+    if len(values) < MIN_ROWS:
+        raise FitError(f"{len(values)} rows are too few to train on; at least {MIN_ROWS} needed")
+    bad = np.argwhere(~(np.abs(values) <= MAX_ABSOLUTE))
+    if len(bad):
+        row, column = bad[0]
+        raise FitError(
+            f"row {row}, metric '{metrics[column]}': {values[row, column]} can't be trained on; "
+            f"finite numbers up to {MAX_ABSOLUTE:g} needed"
+        )
+
+
+def _check_options(options: FitOptions) -> None:
+    for name in ("epochs", "patience", "batch", "stride"):
+        if getattr(options, name) < 1:
+            raise FitError(f"{name} must be 1 or more; it is {getattr(options, name)}")
+    if not 0 < options.learning_rate < np.inf:
+        raise FitError(f"the learning rate must be above 0; it is {options.learning_rate}")
+
+
+class _Training:
+    """One run: the network on its way, and the weights of the best epoch so far.
+
+    Args:
+        spec: What to build.
+        x: Scaled values, `[T, F]`.
+        split: Rows that are trained on; the others are held out.
+        options: How to train.
+    """
+
+    def __init__(self, spec: Spec, x: Float32, split: int, options: FitOptions) -> None:
+        self._options = options
+        try:
+            self._kind = registry.scorer_class(spec.scorer.name)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(options.seed)
+                self._network = self._kind.network(spec)
+        except ValueError as error:
+            raise FitError(str(error)) from error
+        self._optimizer = torch.optim.Adam(self._network.parameters(), lr=options.learning_rate)
+        self._generator = torch.Generator().manual_seed(options.seed)
+        self._training = torch.from_numpy(x[:split])
+        self._held_out = _windows(torch.from_numpy(x[split:]), REFERENCE_STEPS, offset=0)
+        self._best = self._kind.weights_of(self._network)
+        self._facts = TrainingFacts(
+            seed=options.seed, source=options.source, validation_loss=np.inf
+        )
+
+    def run(self) -> tuple[Weights, TrainingFacts]:
+        """Run the epochs; gives the weights of the best one and how they came about."""
+        for epoch in range(1, self._options.epochs + 1):
+            train_loss = self._train(epoch)
+            validation_loss = _evaluate(self._network, self._held_out)
+            if not np.isfinite(validation_loss):
+                raise FitError(f"the loss is no longer finite in epoch {epoch}; lower the rate")
+            if validation_loss < self._facts.validation_loss:
+                self._keep(epoch, train_loss, validation_loss)
+            self._facts = msgspec.structs.replace(self._facts, epochs=epoch)
+            if epoch - self._facts.best_epoch >= self._options.patience:
+                break
+        return self._best, self._facts
+
+    def _train(self, epoch: int) -> float:
+        """Run one epoch and tell of each batch; gives the mean loss."""
+        options, mean_loss = self._options, np.inf
+        # a stride longer than the recording must not push the one window over its end
+        offsets = min(options.stride, len(self._training) - REFERENCE_STEPS)
+        offset = int(torch.randint(offsets, (), generator=self._generator))
+        for done, mean_loss in self._batches(_windows(self._training, options.stride, offset)):
             if options.on_batch is not None:
                 options.on_batch(
                     Progress(
-                        epochs_done=epoch + done,
+                        epochs_done=epoch - 1 + done,
                         epochs=options.epochs,
-                        train_loss=loss,
-                        validation_loss=float(best_loss),
+                        train_loss=mean_loss,
+                        validation_loss=self._facts.validation_loss,
                     )
                 )
-        validation_loss = _evaluate(network, held_out)
-        if not np.isfinite(validation_loss):
-            raise FitError(f"the loss is no longer finite in epoch {epoch + 1}; lower the rate")
-        if validation_loss < best_loss:
-            best_epoch, best_loss = epoch + 1, validation_loss
-            best = {name: weight.copy() for name, weight in kind.weights_of(network).items()}
-            facts = msgspec.structs.replace(
-                facts, best_epoch=best_epoch, train_loss=train_loss, validation_loss=best_loss
-            )
-        facts = msgspec.structs.replace(facts, epochs=epoch + 1)
-        if epoch + 1 - best_epoch >= options.patience:
-            break
-    return best, facts
+        return mean_loss
+
+    def _batches(self, windows: Tensor) -> Iterator[tuple[float, float]]:
+        """Train on every window once; yields the share done and the mean loss so far."""
+        order = torch.randperm(len(windows), generator=self._generator)
+        total, done = 0.0, 0
+        for chosen in (windows[rows] for rows in torch.split(order, self._options.batch)):
+            loss = nn.functional.mse_loss(self._network(chosen[:, :-1]), chosen[:, 1:])
+            self._optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
+            self._optimizer.step()
+            total += loss.item() * len(chosen)
+            done += len(chosen)
+            yield done / len(order), total / done
+
+    def _keep(self, epoch: int, train_loss: float, validation_loss: float) -> None:
+        # copied, because the optimizer writes on into the network's own memory
+        weights = self._kind.weights_of(self._network)
+        self._best = {name: weight.copy() for name, weight in weights.items()}
+        self._facts = msgspec.structs.replace(
+            self._facts, best_epoch=epoch, train_loss=train_loss, validation_loss=validation_loss
+        )
 
 
 def _windows(x: Tensor, stride: int, offset: int) -> Tensor:
@@ -153,34 +222,11 @@ def _windows(x: Tensor, stride: int, offset: int) -> Tensor:
     return x[offset:].unfold(0, REFERENCE_STEPS + 1, stride).transpose(1, 2)
 
 
-def _epoch(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    windows: Tensor,
-    batch: int,
-    generator: torch.Generator,
-) -> Iterator[tuple[float, float]]:
-    """Train on every window once; yields the share done and the mean loss so far."""
-    order = torch.randperm(len(windows), generator=generator)
-    total = 0.0
-    for start in range(0, len(order), batch):
-        chosen = windows[order[start : start + batch]]
-        loss = nn.functional.mse_loss(network(chosen[:, :-1]), chosen[:, 1:])
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        total += loss.item() * len(chosen)
-        done = start + len(chosen)
-        yield done / len(order), total / done
-
-
 @torch.inference_mode()
 def _evaluate(network: nn.Module, windows: Tensor) -> float:
     """Mean loss over windows."""
     total = 0.0
-    for start in range(0, len(windows), _EVALUATION_BATCH):
-        part = windows[start : start + _EVALUATION_BATCH]
+    for part in torch.split(windows, _EVALUATION_BATCH):
         total += nn.functional.mse_loss(network(part[:, :-1]), part[:, 1:]).item() * len(part)
     return total / len(windows)
 

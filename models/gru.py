@@ -14,6 +14,8 @@ from models.base import Prediction, State, StateLayout, Weights
 from models.blocks import Float32
 from models.spec import Spec
 
+MAX_HIDDEN: Final = 4096
+
 
 class GRUNetwork(nn.Module):
     """The network as it is trained: every step of a window predicts the next."""
@@ -42,9 +44,11 @@ class GRUScorer:
         self.spec: Final = spec
         self.n_features: Final = len(spec.metrics)
         self.n_residuals: Final = self.n_features
-        self.hidden: Final = spec.scorer.sizes["hidden"]
+        self.hidden: Final = _hidden(spec)
         gates = 2 * self.hidden
-        tensors = {name: torch.from_numpy(np.array(weight)) for name, weight in weights.items()}
+        tensors = {
+            name: torch.from_numpy(np.array(weight, np.float32)) for name, weight in weights.items()
+        }
         to_gates_x, to_gates_h = tensors["gru.weight_ih"].T, tensors["gru.weight_hh"].T
         bias_x, bias_h = tensors["gru.bias_ih"], tensors["gru.bias_hh"]
         self._rz_x = to_gates_x[:, :gates].contiguous()
@@ -60,11 +64,9 @@ class GRUScorer:
         """Check names and shapes, then build.
 
         Raises:
-            ValueError: If a weight is missing, unknown or of the wrong shape.
+            ValueError: If a weight is missing, unknown or of the wrong shape, or the size is.
         """
-        features, hidden = len(spec.metrics), spec.scorer.sizes.get("hidden")
-        if hidden is None:
-            raise ValueError("a gru needs the size 'hidden'")
+        features, hidden = len(spec.metrics), _hidden(spec)
         shapes = {
             "gru.weight_ih": (3 * hidden, features),
             "gru.weight_hh": (3 * hidden, hidden),
@@ -80,8 +82,12 @@ class GRUScorer:
 
     @classmethod
     def network(cls, spec: Spec) -> GRUNetwork:
-        """Make the network to train."""
-        return GRUNetwork(len(spec.metrics), spec.scorer.sizes["hidden"])
+        """Make the network to train.
+
+        Raises:
+            ValueError: If the size is missing or impossible.
+        """
+        return GRUNetwork(len(spec.metrics), _hidden(spec))
 
     @classmethod
     def weights_of(cls, network: nn.Module) -> Weights:
@@ -108,7 +114,7 @@ class GRUScorer:
     @torch.inference_mode()
     def step(self, state: State, x: Float32) -> tuple[Prediction, State]:
         """Take one observation of each of B streams, `x[B, F]`."""
-        self._check(state, x)
+        self._check(state, x, dimensions=2)
         residual, expected, hidden = self._next(
             torch.from_numpy(state["hidden"]), torch.from_numpy(x)
         )
@@ -118,7 +124,7 @@ class GRUScorer:
     @torch.inference_mode()
     def run(self, state: State, x: Float32) -> tuple[Prediction, State]:
         """Take T observations of each of B streams, `x[T, B, F]`."""
-        self._check(state, x)
+        self._check(state, x, dimensions=3)
         steps, batch = x.shape[:2]
         residual = np.empty((steps, batch, self.n_residuals), np.float32)
         expected = np.empty((steps, batch, self.n_features), np.float32)
@@ -144,10 +150,21 @@ class GRUScorer:
         candidate.addcmul_(reset, from_hidden[:, : self.hidden]).tanh_()
         return x - expected, expected, torch.lerp(candidate, hidden, update)
 
-    def _check(self, state: State, x: Float32) -> None:
-        batch = x.shape[-2] if x.ndim > 1 else -1
-        if x.shape[-1] != self.n_features or state["hidden"].shape != (batch, self.hidden):
+    def _check(self, state: State, x: Float32, dimensions: int) -> None:
+        batch, hidden = x.shape[-2:-1], state["hidden"].shape
+        is_fit = x.ndim == dimensions and x.shape[-1] == self.n_features
+        if not is_fit or hidden != (*batch, self.hidden) or state["started"].shape != batch:
             raise ValueError(
-                f"x {x.shape} with hidden state {state['hidden'].shape} does not fit a GRU of "
+                f"x {x.shape} with hidden state {hidden} does not fit a GRU of "
                 f"{self.n_features} metrics and {self.hidden} hidden units"
             )
+
+
+def _hidden(spec: Spec) -> int:
+    """Read the one size there is."""
+    hidden = spec.scorer.sizes.get("hidden", 0)
+    if set(spec.scorer.sizes) != {"hidden"} or not 1 <= hidden <= MAX_HIDDEN:
+        raise ValueError(
+            f"a gru takes one size, 'hidden', from 1 to {MAX_HIDDEN}; given: {spec.scorer.sizes}"
+        )
+    return hidden

@@ -34,7 +34,8 @@ class MinMaxScaler:
 
     def scale(self, values: Float64) -> Float32:
         """Scale raw values `[B, F]`; NaN (missing) stays NaN."""
-        scaled = (values - self.minimum) / self.span
+        with np.errstate(over="ignore"):  # a huge value over a tiny span ends at the clip as well
+            scaled = (values - self.minimum) / self.span
         return np.clip(scaled, *self.clip).astype(np.float32)
 
     def unscale(self, scaled: Float32) -> Float64:

@@ -14,6 +14,9 @@ RELATIVE_SIGMA_FLOOR: Final = 1e-3
 RECOMPUTE_BELOW: Final = 1e-3
 """Once M2 has fallen below this share of its peak its leading digits are gone: compute anew."""
 
+LARGEST: Final = float(np.finfo(np.float32).max)
+"""Higher scores enter as this: an infinity in the ring would blind the stream for good."""
+
 
 class RollingThreshold:
     """Mean and sigma (population) of each slot's last `window` scores.
@@ -51,15 +54,18 @@ class RollingThreshold:
         """Make room for at least `capacity` slots."""
         self._slab.grow(capacity)
 
-    def start(self, slots: Int, z: float, sigma_floor: float, policy: Policy) -> None:
-        """Begin with an empty window.
+    def clear(self, slots: Int) -> None:
+        """Begin with an empty window; configure it afterwards."""
+        self._slab.clear(slots)
+
+    def configure(self, slots: Int, z: float, sigma_floor: float, policy: Policy) -> None:
+        """Set how these slots are judged from now on; their windows stay.
 
         Raises:
             ValueError: If z or the floor is not above 0, or the policy is unknown.
         """
         if not z > 0 or not sigma_floor > 0 or policy not in POLICIES:
             raise ValueError(f"z {z} and floor {sigma_floor} must be > 0, policy {policy} known")
-        self._slab.clear(slots)
         self._slab["z"][slots] = z
         self._slab["floor"][slots] = sigma_floor
         self._slab["policy"][slots] = POLICIES[policy]
@@ -99,6 +105,7 @@ class RollingThreshold:
         policy = self._slab["policy"][slots]
         above = scores > thresholds
         entering = np.where(above & (policy == POLICIES["clip"]), thresholds, scores)
+        entering = np.minimum(entering, LARGEST)
         kept = ~(above & (policy == POLICIES["exclude"]))
         if not kept.all():
             slots, entering = slots[kept], entering[kept]

@@ -27,6 +27,7 @@ class Alert:
     Attributes:
         event_id: 16 hex digits, the same over the whole life of the alert.
         at: Time of the observation that made this transition.
+        since: Time of the first anomaly of the run that opened the alert.
         opened_at: Time of the observation that opened the alert.
         severity: Severity of that observation; of the worst one for `resolved`.
         peak_severity: Worst severity so far.
@@ -39,6 +40,7 @@ class Alert:
     model: str
     status: AlertStatus
     at: int
+    since: int
     opened_at: int
     severity: float
     peak_severity: float

@@ -1,0 +1,164 @@
+"""The composition root: builds and wires everything, and says in which order it lives and ends."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+import structlog
+import torch
+import uvicorn
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from models.bank import StreamBank, StreamOptions
+from models.checkpoint import Checkpoint, checkpoints
+from service.embedded import EmbeddedValkey
+from service.engine.alerts import AlertPolicy
+from service.engine.directory import Directory, Model
+from service.engine.engine import Engine, Limits
+from service.engine.errors import UnknownModel
+from service.engine.ports import Sink, SystemClock
+from service.ingest import errors, http, openapi, operations, streams, websocket
+from service.ingest.body import DoorLimits
+from service.ingest.origin import OriginGuard
+from service.keys import Keys
+from service.settings import Settings
+from service.sinks.log import LogSink
+from service.sinks.prometheus import MetricsPage
+from service.sinks.redis import RedisSink
+
+_log = structlog.get_logger("stepwatch.app")
+
+DESCRIPTION = (
+    "Push metric vectors, get verdicts. Every stream has its own hidden state in a recurrent "
+    "network; the error of the next-step prediction is compared with a rolling threshold.\n\n"
+    "WebSocket: `/v1/ingest` takes a JSON text frame, one observation or an array of them, and "
+    "answers each in kind and in order; `/v1/live?streams=plant-a/*` sends verdicts and alerts "
+    "of chosen streams as they come."
+)
+
+
+def load_models(settings: Settings) -> dict[str, Model]:
+    """Load every checkpoint of the data directory.
+
+    Raises:
+        CheckpointError: If one is damaged: better not to start than to serve without it.
+        UnknownModel: If the default model is not among them.
+    """
+    models = {}
+    for name, directory in checkpoints(settings.models_dir).items():
+        checkpoint = Checkpoint.load(directory).with_threshold(**settings.threshold_overrides)
+        models[name] = Model(name, StreamBank(checkpoint))
+    if settings.default_model is not None and settings.default_model not in models:
+        raise UnknownModel(settings.default_model, sorted(models))
+    return models
+
+
+def build_engine(settings: Settings, models: dict[str, Model], redis_url: str) -> Engine:
+    """Wire directory, policy and sinks."""
+    sinks: list[Sink] = [
+        LogSink(),
+        RedisSink(
+            redis_url,
+            Keys(settings.redis_prefix),
+            scores=settings.redis_scores,
+            maxlen=settings.redis_maxlen,
+        ),
+    ]
+    return Engine(
+        Directory(
+            models,
+            default_model=settings.default_model,
+            options=StreamOptions(start=settings.start, prime=settings.prime),
+            max_streams=settings.max_streams,
+        ),
+        policy=AlertPolicy(
+            open_after=settings.alert_open_after,
+            resolve_after=settings.alert_resolve_after,
+            cooldown=settings.alert_cooldown,
+        ),
+        sinks=sinks,
+        clock=SystemClock(),
+        limits=Limits(
+            waiting_rows=settings.max_waiting,
+            sink_rows=settings.sink_rows,
+            flush_s=settings.flush_s,
+        ),
+    )
+
+
+def build_app(settings: Settings) -> FastAPI:
+    """Build the web application; nothing is opened before its lifespan begins."""
+    app = FastAPI(
+        title="Stepwatch",
+        version=version("stepwatch"),
+        description=DESCRIPTION,
+        lifespan=_lifespan(settings),
+    )
+    app.state.limits = DoorLimits(
+        max_body_bytes=settings.max_body_bytes,
+        max_rows=settings.max_rows,
+        send_timeout_s=settings.send_timeout_s,
+    )
+    for module in (http, websocket, streams, operations):
+        app.include_router(module.router)
+    errors.install(app)
+    app.add_middleware(OriginGuard, allowed=settings.allowed_origins)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        """Start the store first and stop it last, so that the last verdicts still reach it."""
+        # the loop has one core and the compute thread the other: more threads would fight them
+        torch.set_num_threads(1)
+        models = load_models(settings)
+        async with AsyncExitStack() as stack:
+            redis_url = settings.redis_url
+            if redis_url is None:
+                embedded = EmbeddedValkey(settings.data_dir)
+                redis_url = embedded.start()
+                stack.callback(embedded.stop)
+            engine = build_engine(settings, models, redis_url)
+            page = MetricsPage(engine, export=settings.export, worst=settings.worst)
+            app.state.engine, app.state.exposition = engine, page.render
+            app.state.redis_url = redis_url
+            await engine.start()
+            stack.push_async_callback(engine.stop)
+            _log.info("ready", models=sorted(models), default_model=settings.default_model)
+            yield
+            _log.info("stopping", waiting=engine.waiting_rows)
+
+    return lifespan
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """Add the schemas of the JSON that the ingest routes decode themselves."""
+    if app.openapi_schema is None:
+        page = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        schemas = page.setdefault("components", {}).setdefault("schemas", {})
+        schemas |= msgspec.to_builtins(openapi.SCHEMAS)
+        app.openapi_schema = page
+    return app.openapi_schema
+
+
+def build_server(settings: Settings) -> uvicorn.Server:
+    """Build the server around the application; `serve()` runs it until a signal comes."""
+    config = uvicorn.Config(
+        build_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=settings.max_body_bytes,
+        log_config=None,
+        timeout_graceful_shutdown=10,
+    )
+    return uvicorn.Server(config)

@@ -1,0 +1,55 @@
+"""What every command shares: its options, how it speaks to a person, how it fails."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from models.checkpoint import CheckpointError
+from models.fit import FitError
+from models.reading import ReadingError
+from service.engine.errors import StepwatchError
+from service.settings import Settings
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Holds checkpoints and the embedded Valkey.", envvar="STEPWATCH_DATA_DIR"),
+]
+INTERRUPTED: Final = 130
+stdout: Final = Console()
+stderr: Final = Console(stderr=True)
+
+
+def settings_of(**given: Any) -> Settings:
+    """Read the settings; what is None here was not given on the command line."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        told = [
+            f"STEPWATCH_{'_'.join(str(part) for part in one['loc']).upper()}: {one['msg']}"
+            for one in error.errors()
+        ]
+        fail("; ".join(told))
+
+
+def fail(reason: object) -> NoReturn:
+    """Say why and end with status 1."""
+    stderr.print(f"[bold red]error:[/] {reason}", highlight=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def failing_clearly() -> Iterator[None]:
+    """Turn what a user can mend into a message, and Ctrl-C into a quiet end."""
+    try:
+        yield
+    except (StepwatchError, CheckpointError, FitError, ReadingError, OSError) as error:
+        fail(error)
+    except KeyboardInterrupt:
+        stderr.print("interrupted; nothing half-done is left behind")
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,15 @@
+"""The command `stepwatch`: one table of commands."""
+
+import typer
+
+from service.cli import demo, models, replay, serve, train
+
+app = typer.Typer(
+    name="stepwatch",
+    help="Streaming anomaly detection for metric vectors with a stateful recurrent network.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+for command in (demo.demo, serve.serve, train.train, models.models, replay.replay):
+    app.command()(command)

@@ -1,0 +1,104 @@
+"""`stepwatch train`: from a recorded file to a checkpoint."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from models import fit as fitting
+from models.blocks import Float64
+from models.checkpoint import NAME, Checkpoint
+from models.reading import read
+from models.spec import ScorerSpec, ThresholdSpec
+from service.cli.console import DataDir, fail, failing_clearly, settings_of, stderr, stdout
+
+_DEFAULTS = fitting.FitOptions()
+
+
+def train(
+    file: Annotated[Path, typer.Argument(help="CSV, or npz with an array 'train'.")],
+    name: Annotated[str, typer.Option(help="Name of the model.")],
+    scorer: Annotated[str, typer.Option(help="Which network.")] = "gru",
+    hidden: Annotated[int, typer.Option(min=1, help="Hidden units.")] = 64,
+    epochs: Annotated[int, typer.Option(min=1, help="Most epochs.")] = _DEFAULTS.epochs,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same weights.")] = 0,
+    step: Annotated[float | None, typer.Option(help="Seconds between rows, if known.")] = None,
+    time_column: Annotated[str | None, typer.Option(help="Name of the CSV's time column.")] = None,
+    window: Annotated[int, typer.Option(min=2, help="Scores the threshold looks at.")] = 1000,
+    z: Annotated[float, typer.Option(help="Sigmas between mean and threshold.")] = 8.0,
+    policy: Annotated[str, typer.Option(help="Anomalous scores: clip, all or exclude.")] = "clip",
+    data_dir: DataDir = None,
+) -> None:
+    """Train on normal behaviour; the last 20 % of the rows are kept for validation."""
+    settings = settings_of(data_dir=data_dir)
+    if not NAME.fullmatch(name):
+        fail(f"'{name}' is no name: 1 to 100 of A-Z a-z 0-9 . _ - , beginning with one of A-Z 0-9")
+    with failing_clearly():
+        threshold = _threshold(window, z, policy)
+        recording = read(file, part="train", time_column=time_column)
+        options = fitting.FitOptions(
+            scorer=ScorerSpec(name=scorer, sizes={"hidden": hidden}),
+            epochs=epochs,
+            seed=seed,
+            source=file.name,
+        )
+        checkpoint = fit_shown(
+            recording.values, recording.metrics, options, step or recording.step_s
+        )
+        spec = msgspec.structs.replace(checkpoint.spec, threshold=threshold)
+        checkpoint = replace(checkpoint, spec=spec).save(settings.models_dir / name)
+    facts = checkpoint.spec.training
+    stdout.print(
+        f"model '{name}': {len(recording.metrics)} metrics, {facts.rows} rows, "
+        f"{facts.epochs} epochs (best {facts.best_epoch}) in {facts.seconds:.1f} s, "
+        f"validation loss {facts.validation_loss:.6f}\n"
+        f"{settings.models_dir / name}\n"
+        f"next: stepwatch serve --default-model {name}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def fit_shown(
+    values: Float64, metrics: list[str], options: fitting.FitOptions, step_s: float | None
+) -> Checkpoint:
+    """Train with a progress bar: losses and time left."""
+    bar = Progress(
+        TextColumn("training"),
+        BarColumn(),
+        TextColumn("epoch {task.fields[epoch]}, loss {task.fields[loss]}"),
+        TimeRemainingColumn(),
+        console=stderr,
+    )
+    with bar:
+        task = bar.add_task("", total=options.epochs, epoch="1", loss="-")
+
+        def show(progress: fitting.Progress) -> None:
+            bar.update(
+                task,
+                completed=progress.epochs_done,
+                epoch=f"{math.ceil(progress.epochs_done)} of at most {progress.epochs}",
+                loss=f"{progress.train_loss:.6f}, validation {progress.validation_loss:.6f}",
+            )
+
+        return fitting.fit(values, metrics, replace(options, on_batch=show), step_s=step_s)
+
+
+def _threshold(window: int, z: float, policy: str) -> ThresholdSpec:
+    """Check the threshold's options as a checkpoint would."""
+    default = ThresholdSpec()
+    raw = {
+        "window": window,
+        "z": z,
+        "policy": policy,
+        "sigma_floor": default.sigma_floor,
+        "min_scores": min(default.min_scores, window),
+    }
+    try:
+        return msgspec.convert(raw, ThresholdSpec)
+    except msgspec.ValidationError as error:
+        fail(f"threshold: {error}")

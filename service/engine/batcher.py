@@ -1,0 +1,233 @@
+"""Bounded intake: what waits goes to the banks as one batch as soon as they are free."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from models.blocks import ObservationBlock, VerdictBlock
+from service.engine.columns import Judged
+from service.engine.directory import Model, Stream
+from service.engine.errors import Overloaded
+from service.engine.routing import Routed
+
+_log = structlog.get_logger("stepwatch.batcher")
+
+INLINE_ROWS: Final = 1000
+"""Up to about so many rows the hop to the thread costs more than it brings (measured)."""
+MAX_BATCH_ROWS: Final = 8192
+RETRY_AFTER_S: Final = 1.0
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows that wait to be scored."""
+
+    routed: Routed
+    received_at: float
+    future: asyncio.Future[Judged]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Other work on the slabs; `then` runs on the loop, before anything that came later."""
+
+    call: Callable[[], Any]
+    then: Callable[[], None] | None
+    future: asyncio.Future[Any]
+    is_long: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of several requests for one model that were scored together.
+
+    Attributes:
+        streams: One a row.
+        received_at: Monotonic seconds and number of rows of each request.
+    """
+
+    model: Model
+    streams: Sequence[Stream]
+    verdicts: VerdictBlock
+    received_at: Sequence[tuple[float, int]]
+
+
+_Outcome = tuple[list[_Rows], VerdictBlock | Exception] | tuple[_Job, Any]
+
+
+class Batcher:
+    """The one owner of the slabs: everything that touches them runs here, one after another.
+
+    There is no timer: the first row that comes in wakes the flush at the end of the loop's turn,
+    and what has come until then, or while the banks were busy, goes along. A small batch runs on
+    the loop, a large one on the compute thread.
+
+    Args:
+        conclude: Called on the loop for each batch, in order, before its futures resolve.
+        max_rows: Rows that may wait.
+    """
+
+    def __init__(self, conclude: Callable[[Batch], Judged], *, max_rows: int) -> None:
+        self._conclude = conclude
+        self._max_rows: Final = max_rows
+        self._queue: deque[_Rows | _Job] = deque()
+        self._waiting = 0
+        self._is_scheduled = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="stepwatch-compute")
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def waiting_rows(self) -> int:
+        """Rows taken in and not yet scored."""
+        return self._waiting
+
+    def check_room(self, rows: int) -> None:
+        """Make sure that so many rows may come in.
+
+        Raises:
+            Overloaded: If too many wait.
+        """
+        # an idle intake takes any request: its size was bounded at the door
+        if self._waiting and self._waiting + rows > self._max_rows:
+            raise Overloaded(self._waiting, self._max_rows, RETRY_AFTER_S)
+
+    def submit(self, routed: Routed, received_at: float) -> asyncio.Future[Judged]:
+        """Take rows in; there must be room."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting += len(routed.rows)
+        self._queue.append(_Rows(routed, received_at, future))
+        self._schedule()
+        return future
+
+    def run(
+        self,
+        call: Callable[[], Result],
+        *,
+        then: Callable[[], None] | None = None,
+        is_long: bool = False,
+    ) -> asyncio.Future[Result]:
+        """Run other work on the slabs, after everything taken in before it."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Job(call, then, future, is_long))
+        self._schedule()
+        return future
+
+    async def drain(self) -> None:
+        """Wait until nothing waits any more."""
+        await self._idle.wait()
+
+    def close(self) -> None:
+        """End the compute thread; drain first."""
+        self._thread.shutdown()
+
+    def _schedule(self) -> None:
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._idle.clear()
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Hand over what waits: on the loop if it is little, else on the thread."""
+        work, rows = self._take()
+        is_long = any(isinstance(item, _Job) and item.is_long for item in work)
+        if rows <= INLINE_ROWS and not is_long:
+            self._finish(_perform(work))
+            return
+        task = self._thread.submit(_perform, work)
+        wrapped = asyncio.wrap_future(task)
+        wrapped.add_done_callback(lambda done: self._finish(done.result()))
+
+    def _take(self) -> tuple[list[_Rows | _Job], int]:
+        work: list[_Rows | _Job] = []
+        rows = 0
+        while self._queue and rows < MAX_BATCH_ROWS:
+            item = self._queue.popleft()
+            rows += len(item.routed.rows) if isinstance(item, _Rows) else 0
+            work.append(item)
+        return work, rows
+
+    def _finish(self, outcomes: list[_Outcome]) -> None:
+        """Resolve futures, then go on with what came meanwhile."""
+        for done, result in outcomes:
+            if isinstance(done, _Job):
+                self._finish_job(done, result)
+            else:
+                self._finish_rows(done, result)
+        self._is_scheduled = False
+        if self._queue:
+            self._schedule()
+        else:
+            self._idle.set()
+
+    def _finish_job(self, job: _Job, result: Any) -> None:
+        if not isinstance(result, Exception) and job.then is not None:
+            job.then()
+        _resolve(job.future, result)
+
+    def _finish_rows(self, items: list[_Rows], result: VerdictBlock | Exception) -> None:
+        sizes = [len(item.routed.rows) for item in items]
+        self._waiting -= sum(sizes)
+        if isinstance(result, Exception):
+            _log.error("this is a bug: a batch failed", rows=sum(sizes), exc_info=result)
+            for item in items:
+                _resolve(item.future, result)
+            return
+        batch = Batch(
+            model=items[0].routed.model,
+            streams=[stream for item in items for stream in item.routed.streams],
+            verdicts=result,
+            received_at=[(item.received_at, size) for item, size in zip(items, sizes, strict=True)],
+        )
+        judged, start = self._conclude(batch), 0
+        for item, size in zip(items, sizes, strict=True):
+            part = Judged(judged.scored, judged.marks, start, start + size)
+            _resolve(item.future, part)
+            start += size
+
+
+def _perform(work: list[_Rows | _Job]) -> list[_Outcome]:
+    """Do the work in order; rows between two jobs go to each bank as one block."""
+    outcomes: list[_Outcome] = []
+    together: dict[Model, list[_Rows]] = {}
+    for item in work:
+        if isinstance(item, _Rows):
+            together.setdefault(item.routed.model, []).append(item)
+            continue
+        outcomes += _advanced(together)
+        together = {}
+        outcomes.append((item, _attempt(item.call)))
+    return outcomes + _advanced(together)
+
+
+def _advanced(together: dict[Model, list[_Rows]]) -> list[_Outcome]:
+    outcomes: list[_Outcome] = []
+    for model, items in together.items():
+        block = ObservationBlock.joined([item.routed.block for item in items])
+        outcomes.append((items, _attempt(partial(model.bank.advance, block))))
+    return outcomes
+
+
+def _attempt(call: Callable[[], Any]) -> Any:
+    """Give the result, or the exception for whoever waits: one failure stops nobody else."""
+    try:
+        return call()
+    except Exception as error:  # handed to the future of whoever asked
+        return error
+
+
+def _resolve(future: "asyncio.Future[Any]", result: Any) -> None:
+    if future.done():  # the one who asked has gone
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

@@ -1,0 +1,49 @@
+"""What the engine counts while it serves: plain numbers, read when somebody asks."""
+
+from bisect import bisect_left
+from collections import Counter
+from typing import Final
+
+LATENCY_BOUNDS_S: Final = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+)  # fmt: skip
+BATCH_BOUNDS_ROWS: Final = (1, 3, 10, 30, 100, 300, 1000, 3000, 10000)
+
+
+class Histogram:
+    """Counts per bucket, the last one for what lies above every bound."""
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds: Final = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float, times: int = 1) -> None:
+        """Count a value as often as `times`."""
+        self.counts[bisect_left(self.bounds, value)] += times
+        self.sum += value * times
+
+
+class Counters:
+    """Totals since the start; written on the event loop only.
+
+    Attributes:
+        received: Observations by door.
+        scored: Verdicts by model.
+        refused: Observations by reason, a closed set.
+        anomalies: Anomalies by model.
+        alerts: Transitions by status.
+        problems: Whole requests or frames answered with a problem, by its slug.
+        latency_s: From the moment a request was decoded to its verdicts.
+        batch_rows: Rows the bank was handed at a time.
+    """
+
+    def __init__(self) -> None:
+        self.received: Counter[str] = Counter()
+        self.scored: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.anomalies: Counter[str] = Counter()
+        self.alerts: Counter[str] = Counter()
+        self.problems: Counter[str] = Counter()
+        self.latency_s = Histogram(LATENCY_BOUNDS_S)
+        self.batch_rows = Histogram(BATCH_BOUNDS_ROWS)

@@ -1,0 +1,256 @@
+"""From JSON bytes to columns; a row that does not fit is refused in its place, with a reason."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from models.blocks import NO_SEQ, NO_TIME, Int
+from service.engine.columns import Columns, Request
+from service.engine.errors import RequestError, RowError
+from service.ingest.schemas import Observation, Seq, Time, Values
+
+MICROSECONDS: Final = 1_000_000
+_FAR_SECONDS: Final = 9e12
+"""Seconds beyond which microseconds would leave 64 bits; refused later as out of range."""
+
+
+class _Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """One observation, or many under `observations`: told apart after decoding."""
+
+    observations: list[Observation] | None = None
+    values: Values | None = None
+    stream_id: str | None = None
+    timestamp: Time | None = None
+    seq: Seq | None = None
+
+
+_body = msgspec.json.Decoder(_Body)
+_frame = msgspec.json.Decoder(list[Observation])
+
+
+class MalformedJSON(RequestError):  # noqa: N818 - says what the body is
+    """The body or frame is no JSON, or not of the shape that is taken."""
+
+    slug = "malformed-json"
+
+
+class EmptyBatch(RequestError):  # noqa: N818 - as above
+    """There is no observation in it."""
+
+    slug = "empty-batch"
+
+
+class TooManyRows(RequestError):  # noqa: N818 - as above
+    """More observations than a request may hold."""
+
+    slug = "too-many-rows"
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Observations that could be read, their places, and why the others could not."""
+
+    size: int
+    is_single: bool
+    places: list[int] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
+    errors: dict[int, RowError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A request, and whether it was sent as one observation rather than as many."""
+
+    request: Request
+    is_single: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JSONDecoder:
+    """Decodes bodies and frames of one door.
+
+    Attributes:
+        door: The label in metrics.
+        max_rows: Observations one body or frame may hold.
+    """
+
+    door: str
+    max_rows: int
+
+    def body(self, data: bytes, *, stream_id: str | None = None, explain: bool = False) -> Decoded:
+        """Decode the body of a request: one observation, or `{"observations": [...]}`.
+
+        Args:
+            data: The bytes.
+            stream_id: The stream the path names, if it does.
+            explain: Whether every verdict gets contributors.
+
+        Raises:
+            RequestError: If nothing in it can be taken as an observation.
+        """
+        try:
+            rows = _strict_body(_body.decode(data))
+        except msgspec.MsgspecError:
+            rows = _loose_body(_parsed(data))
+        return self._decoded(rows, stream_id, explain=explain)
+
+    def frame(self, data: bytes, *, explain: bool = False) -> Decoded:
+        """Decode a WebSocket frame: one observation, or an array of them.
+
+        Raises:
+            RequestError: If nothing in it can be taken as an observation.
+        """
+        if data.lstrip()[:1] != b"[":
+            return self.body(data, explain=explain)
+        try:
+            rows = _all(_frame.decode(data), is_single=False)
+        except msgspec.MsgspecError:
+            parsed = _parsed(data)
+            rows = _converted(parsed if isinstance(parsed, list) else [parsed], is_single=False)
+        return self._decoded(rows, None, explain=explain)
+
+    def _decoded(self, rows: _Rows, stream_id: str | None, *, explain: bool) -> Decoded:
+        if rows.size == 0:
+            raise EmptyBatch("there is no observation in it; send at least one")
+        if rows.size > self.max_rows:
+            raise TooManyRows(
+                f"{rows.size} observations in one request; {self.max_rows} is the limit: "
+                "split them (STEPWATCH_MAX_ROWS)"
+            )
+        request = Request(
+            door=self.door,
+            size=rows.size,
+            columns=_columns(rows, stream_id),
+            errors=rows.errors,
+            explain=explain,
+        )
+        return Decoded(request, rows.is_single)
+
+
+def _all(observations: list[Observation], *, is_single: bool) -> _Rows:
+    size = len(observations)
+    return _Rows(size, is_single, list(range(size)), observations)
+
+
+def _strict_body(body: _Body) -> _Rows:
+    if body.observations is not None:
+        if body.values is not None or body.stream_id is not None:
+            raise MalformedJSON("send either one observation or 'observations', not both")
+        return _all(body.observations, is_single=False)
+    if body.values is None:
+        raise MalformedJSON("the object has neither 'values' nor 'observations'")
+    one = Observation(
+        values=body.values, stream_id=body.stream_id, timestamp=body.timestamp, seq=body.seq
+    )
+    return _all([one], is_single=True)
+
+
+def _parsed(data: bytes) -> Any:
+    """Parse what the strict decoder refused, NaN and infinities included, to name bad rows."""
+    try:
+        return json.loads(data.decode())
+    except (ValueError, RecursionError) as error:
+        raise MalformedJSON(f"this is no JSON: {error}") from error
+
+
+def _loose_body(parsed: Any) -> _Rows:
+    if not isinstance(parsed, dict):
+        raise MalformedJSON("an object is wanted: one observation, or {'observations': [...]}")
+    many = parsed.get("observations")
+    if isinstance(many, list):
+        if set(parsed) != {"observations"}:
+            raise MalformedJSON("beside 'observations' there is nothing else in the object")
+        return _converted(many, is_single=False)
+    return _converted([parsed], is_single=True)
+
+
+def _converted(raw_rows: list[Any], *, is_single: bool) -> _Rows:
+    """Take the rows one by one, so that a bad one spoils no other."""
+    rows = _Rows(len(raw_rows), is_single)
+    for place, raw in enumerate(raw_rows):
+        try:
+            observation = msgspec.convert(raw, Observation)
+        except (msgspec.ValidationError, OverflowError) as error:
+            rows.errors[place] = RowError("invalid-observation", str(error))
+            continue
+        if error_text := _not_finite(observation):
+            rows.errors[place] = RowError("not-finite", error_text)
+            continue
+        rows.places.append(place)
+        rows.observations.append(observation)
+    return rows
+
+
+def _not_finite(observation: Observation) -> str | None:
+    values, at = observation.values, observation.timestamp
+    named: Iterable[tuple[object, float | None]] = (
+        values.items() if isinstance(values, dict) else enumerate(values)
+    )
+    for name, value in named:
+        if value is not None and not math.isfinite(value):
+            return f"value {name} is {value}: no such number in JSON; null means missing"
+    if isinstance(at, float) and not math.isfinite(at):
+        return f"the timestamp is {at}; epoch seconds are wanted"
+    return None
+
+
+def _columns(rows: _Rows, stream_id: str | None) -> list[Columns]:
+    """Put observations with the same metrics together, as columns."""
+    groups: dict[int | tuple[str, ...], list[tuple[int, Observation, int]]] = {}
+    for place, observation in zip(rows.places, rows.observations, strict=True):
+        error = _id_error(observation, stream_id)
+        at = NO_TIME if error else _microseconds(observation.timestamp)
+        if error or isinstance(at, RowError):
+            rows.errors[place] = at if isinstance(at, RowError) else RowError("invalid-id", error)
+            continue
+        values = observation.values
+        metrics = tuple(values) if isinstance(values, dict) else len(values)
+        groups.setdefault(metrics, []).append((place, observation, at))
+    return [
+        Columns(
+            rows=np.array([place for place, _, _ in group], np.int64),
+            stream_ids=[stream_id or one.stream_id or "" for _, one, _ in group],
+            times=np.array([at for _, _, at in group], np.int64),
+            seqs=_seqs([one for _, one, _ in group]),
+            values=np.array([_numbers(one) for _, one, _ in group], np.float64),
+            metrics=metrics if isinstance(metrics, tuple) else None,
+        )
+        for metrics, group in groups.items()
+    ]
+
+
+def _id_error(observation: Observation, stream_id: str | None) -> str:
+    if stream_id is None:
+        return "" if observation.stream_id is not None else "'stream_id' is missing"
+    if observation.stream_id in (None, stream_id):
+        return ""
+    return "'stream_id' is not the one the path names; leave it out"
+
+
+def _microseconds(timestamp: float | str | None) -> int | RowError:
+    if timestamp is None:
+        return NO_TIME
+    if isinstance(timestamp, str):
+        try:
+            moment = datetime.fromisoformat(timestamp)
+        except ValueError:
+            return RowError("invalid-timestamp", "the timestamp is neither a number nor RFC 3339")
+        if moment.tzinfo is None:
+            return RowError("invalid-timestamp", "the timestamp has no zone; add Z or an offset")
+        timestamp = moment.timestamp()
+    return round(max(-_FAR_SECONDS, min(timestamp, _FAR_SECONDS)) * MICROSECONDS)
+
+
+def _seqs(observations: list[Observation]) -> Int:
+    return np.array([NO_SEQ if one.seq is None else one.seq for one in observations], np.int64)
+
+
+def _numbers(observation: Observation) -> list[float | None]:
+    values = observation.values
+    return list(values.values()) if isinstance(values, dict) else values

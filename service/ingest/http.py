@@ -1,0 +1,80 @@
+"""Observations over HTTP: for one stream and for many."""
+
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from service.engine.errors import RowError
+from service.ingest import openapi
+from service.ingest.body import JSON, decoder_of, engine_of, read_body
+from service.ingest.decode import Decoded
+from service.ingest.encode import answer_rows, encode, encode_many
+from service.ingest.errors import Problem, response
+from service.ingest.schemas import Observation, Observations, Refused, Verdict, Verdicts
+
+router = APIRouter(prefix="/v1", tags=["observations"])
+
+Explain = Annotated[bool, Query(description="Give contributors with every verdict.")]
+Wanted = Annotated[
+    Literal["full", "none"], Query(description="`none`: take the rows and answer 202 at once.")
+]
+_ACCEPTED: Final = 202
+
+
+@router.post(
+    "/observations",
+    summary="Score observations of many streams",
+    response_class=Response,
+    openapi_extra=openapi.body(Observations, Observation, example=openapi.MANY),
+    responses=openapi.verdicts(openapi.MANY_VERDICTS, Verdicts, Verdict),
+)
+async def score_many(
+    request: Request, *, explain: Explain = False, verdict: Wanted = "full"
+) -> Response:
+    """Take `{"observations": [...]}` or one observation, each row with its `stream_id`.
+
+    A refused row stands in its place with its reason and spoils no other: 200 if any row was
+    taken, 422 if none.
+    """
+    decoded = decoder_of(request).body(await read_body(request), explain=explain)
+    return await _answered(request, decoded, verdict)
+
+
+@router.post(
+    "/streams/{stream_id:path}/observations",
+    summary="Score observations of one stream",
+    response_class=Response,
+    openapi_extra=openapi.body(Observation, Observations, example=openapi.ONE),
+    responses=openapi.verdicts(openapi.VERDICT, Verdict, Verdicts),
+)
+async def score_one(
+    request: Request, stream_id: str, *, explain: Explain = False, verdict: Wanted = "full"
+) -> Response:
+    """Take one observation, or `{"observations": [...]}`; the path names the stream.
+
+    A stream nobody knows is created by its first good observation.
+    """
+    body = await read_body(request)
+    decoded = decoder_of(request).body(body, stream_id=stream_id, explain=explain)
+    return await _answered(request, decoded, verdict)
+
+
+async def _answered(request: Request, decoded: Decoded, verdict: str) -> Response:
+    pending = engine_of(request).submit(decoded.request)
+    if verdict == "none" and pending.parts:
+        return Response(status_code=_ACCEPTED)
+    rows = answer_rows(await pending.answer())
+    if all(isinstance(row, Refused) for row in rows):
+        return _all_refused(rows, decoded)
+    return Response(encode(rows[0]) if decoded.is_single else encode_many(rows), media_type=JSON)
+
+
+def _all_refused(rows: list[Verdict | Refused], decoded: Decoded) -> Response:
+    first = next(row.error for row in rows if isinstance(row, Refused))
+    error = RowError(first.type, first.detail)
+    title = error.type.replace("-", " ").capitalize()
+    if decoded.is_single:
+        return response(Problem(error.type, title, 422, error.detail))
+    detail = f"none of {len(rows)} rows was taken; the first: {error.detail}"
+    return response(Problem(error.type, title, 422, detail, list(rows)))

@@ -1,0 +1,37 @@
+"""Health, readiness and metrics, for those who run the service."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from service.engine.errors import NotReady
+from service.ingest import openapi
+from service.ingest.body import engine_of
+
+router = APIRouter(tags=["operations"])
+Exposition = Callable[[], Awaitable[tuple[bytes, str]]]
+
+
+@router.get("/healthz", summary="Is the process alive")
+async def health() -> dict[str, str]:
+    """Answer as long as the event loop turns."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", summary="Are observations taken", responses=openapi.problems(503))
+async def readiness(request: Request) -> JSONResponse:
+    """Answer 200 once observations are taken, with the state of the sinks."""
+    engine = engine_of(request)
+    if not engine.is_ready:
+        raise NotReady("the service is starting or stopping")
+    sinks = {outlet.sink.name: "up" if outlet.is_up else "down" for outlet in engine.outlets}
+    return JSONResponse({"status": "ready", "sinks": sinks})
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Give the Prometheus text format."""
+    exposition: Exposition = request.app.state.exposition
+    content, media_type = await exposition()
+    return Response(content, headers={"Content-Type": media_type})

@@ -1,0 +1,171 @@
+"""Observations over a WebSocket, and the live tail: frames in, frames of the same kind out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Final
+
+import structlog
+from fastapi import APIRouter, Query, WebSocket
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+
+from service.engine.columns import Pending
+from service.engine.engine import Engine
+from service.engine.errors import Overloaded, RequestError
+from service.engine.ports import Delivery
+from service.ingest.body import DoorLimits
+from service.ingest.decode import JSONDecoder
+from service.ingest.encode import alert_view, answer_rows, encode, scored_verdicts
+from service.ingest.errors import problem
+
+router = APIRouter(prefix="/v1")
+_log = structlog.get_logger("stepwatch.websocket")
+
+WINDOW: Final = 64
+"""Frames that may wait for their answer; beyond that the socket is not read on."""
+TRY_AGAIN_LATER: Final = 1013
+TOO_SLOW: Final = 1008
+
+
+class UnsupportedFrame(RequestError):  # noqa: N818 - says what the frame is
+    """A binary frame."""
+
+    slug = "unsupported-frame"
+
+
+class _TooSlow(Exception):  # noqa: N818 - never leaves this file
+    """The other side does not read its answers."""
+
+
+Outgoing = tuple[Pending, bool] | RequestError | None
+"""A request with whether it was single, a problem for the frame's place, or the end."""
+
+
+@router.websocket("/ingest")
+async def ingest(socket: WebSocket) -> None:
+    """Take a JSON text frame, one observation or an array; answer each in kind and in order."""
+    engine: Engine = socket.app.state.engine
+    limits: DoorLimits = socket.app.state.limits
+    await socket.accept()
+    decoder = JSONDecoder(door="websocket-json", max_rows=limits.max_rows)
+    answers: asyncio.Queue[Outgoing] = asyncio.Queue(WINDOW)
+    async with _closing(socket), asyncio.TaskGroup() as tasks:
+        writer = tasks.create_task(_write(socket, answers, limits.send_timeout_s))
+        reader = tasks.create_task(_read(socket, engine, decoder, answers))
+        writer.add_done_callback(lambda _: reader.cancel())
+
+
+async def _read(
+    socket: WebSocket, engine: Engine, decoder: JSONDecoder, answers: asyncio.Queue[Outgoing]
+) -> None:
+    """Decode and submit frames as they come, until the other side leaves."""
+    while True:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            await answers.put(None)
+            return
+        try:
+            decoded = decoder.frame(_text(message))
+            outgoing: Outgoing = (engine.submit(decoded.request), decoded.is_single)
+        except RequestError as error:
+            engine.counters.problems[error.slug] += 1
+            outgoing = error
+        await answers.put(outgoing)
+        if isinstance(outgoing, Overloaded):
+            return
+
+
+def _text(message: Any) -> bytes:
+    text: str | None = message.get("text")
+    if text is None:
+        raise UnsupportedFrame("binary frames are not taken; send JSON in a text frame")
+    return text.encode("utf-8", "replace")
+
+
+async def _write(socket: WebSocket, answers: asyncio.Queue[Outgoing], timeout_s: float) -> None:
+    """Send answers in the order of the frames; a problem stands in its frame's place."""
+    while (outgoing := await answers.get()) is not None:
+        if isinstance(outgoing, RequestError):
+            await _send(socket, encode(problem(outgoing)), timeout_s)
+        else:
+            pending, is_single = outgoing
+            rows = answer_rows(await pending.answer())
+            await _send(socket, encode(rows[0] if is_single else rows), timeout_s)
+        if isinstance(outgoing, Overloaded):
+            await socket.close(TRY_AGAIN_LATER, "too much waits; connect again in a moment")
+            return
+
+
+async def _send(socket: WebSocket, data: bytes, timeout_s: float) -> None:
+    """Send a text frame, giving up on who does not read."""
+    try:
+        await asyncio.wait_for(socket.send_text(data.decode()), timeout_s)
+    except TimeoutError as error:
+        raise _TooSlow from error
+
+
+@asynccontextmanager
+async def _closing(socket: WebSocket) -> AsyncIterator[None]:
+    """End quietly when the other side has gone, and close on who is too slow."""
+    try:
+        yield
+    except* WebSocketDisconnect:
+        _log.debug("websocket gone", path=socket.url.path)
+    except* _TooSlow:
+        if socket.application_state is WebSocketState.CONNECTED:
+            await socket.close(TOO_SLOW, "answers are not read")
+
+
+@router.websocket("/live")
+async def live(
+    socket: WebSocket,
+    streams: Annotated[str, Query()] = "*",
+    only: Annotated[str, Query(pattern="^(all|anomalies|alerts)$")] = "all",
+) -> None:
+    """Send verdicts and alerts of chosen streams as they come.
+
+    `streams` is a comma-separated list of patterns such as `plant-a/*`. A frame is
+    `{"verdicts": [...], "alerts": [...], "missed": n}`, `missed` counting verdicts lost because
+    this reader was too slow.
+    """
+    engine: Engine = socket.app.state.engine
+    limits: DoorLimits = socket.app.state.limits
+    await socket.accept()
+    patterns = [pattern for pattern in streams.split(",") if pattern]
+    with engine.live.listen() as listener:
+        async with _closing(socket), asyncio.TaskGroup() as tasks:
+            gone = tasks.create_task(_until_gone(socket))
+            while not gone.done():
+                waiting = tasks.create_task(listener.get())
+                await asyncio.wait({gone, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                if not waiting.done():
+                    waiting.cancel()
+                    return
+                delivery, missed = waiting.result()
+                frame = _live_frame(delivery, patterns, only)
+                if missed or any(frame.values()):
+                    data = encode({**frame, "missed": missed})
+                    await _send(socket, data, limits.send_timeout_s)
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    """Read and ignore whatever a listener sends, until it leaves."""
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        continue
+
+
+def _live_frame(delivery: Delivery, patterns: list[str], only: str) -> dict[str, list[Any]]:
+    def is_chosen(stream_id: str) -> bool:
+        return any(fnmatchcase(stream_id, pattern) for pattern in patterns)
+
+    verdicts: list[Any] = []
+    for scored in delivery.scored if only != "alerts" else ():
+        wanted = [
+            row
+            for row, stream_id in enumerate(scored.stream_ids)
+            if is_chosen(stream_id) and (only == "all" or scored.verdicts.is_anomaly[row] > 0)
+        ]
+        verdicts += scored_verdicts(scored, wanted) if wanted else []
+    alerts = [alert_view(alert) for alert in delivery.alerts if is_chosen(alert.stream_id)]
+    return {"verdicts": verdicts, "alerts": alerts}

@@ -1,0 +1,250 @@
+"""The sink that appends verdicts and alerts to Redis streams and sends them to live channels."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import compress, islice, repeat
+from math import isfinite
+from typing import Any, Final, Literal
+
+import msgspec
+import structlog
+from redis import exceptions
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+
+from models.blocks import NO_SEQ, Anomaly, Float64, Phase, Refusal
+from service.engine.errors import SinkError
+from service.engine.ports import Alert, Contributor, Delivery, Scored
+from service.keys import WRITTEN_TTL_S, Keys
+
+ScoresMode = Literal["each", "anomalies", "off"]
+Fields = dict[str, str | int | float | bool | tuple[Contributor, ...]]
+
+_log = structlog.get_logger("stepwatch.sinks")
+
+ENTRIES_PER_TRANSACTION: Final = 500  # some 3 ms of the event loop at a time
+RETRY: Final = Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), 1)
+HEALTH_CHECK_S: Final = 15
+CONNECTIONS: Final = 2
+
+# A script is a transaction with one reply in all instead of one an entry, and packed entries cost
+# the client a fiftieth of as many commands. The mark is compared inside it, and with >=, so that
+# a transaction given up for lost does nothing when it reaches the server after its repetition.
+# Each writes to one stream: what can fail (memory, type of the key) fails before the first entry.
+TRANSACTION: Final = """
+local sequence, ttl, maxlen, channel, entries = unpack(ARGV, 1, 5)
+local written = tonumber(redis.call('GET', KEYS[1]) or '0')
+if written >= tonumber(sequence) then return 0 end
+for _, entry in ipairs(cmsgpack.unpack(entries)) do
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', maxlen, '*', unpack(entry))
+end
+redis.call('SET', KEYS[1], sequence, 'EX', ttl)
+for at = 6, #ARGV do redis.call('PUBLISH', channel, ARGV[at]) end
+return 1
+"""
+
+AUTH_ERRORS: Final = (
+    exceptions.AuthenticationError,
+    exceptions.AuthorizationError,
+    exceptions.NoPermissionError,
+)
+KIND_OF_ERROR: Final = (
+    (AUTH_ERRORS, "auth"),
+    ((exceptions.OutOfMemoryError,), "full"),
+    ((exceptions.TimeoutError, TimeoutError), "timeout"),
+    ((exceptions.ConnectionError, OSError), "connection"),
+)
+"""The first that fits counts: some of these are kinds of a later one. None of them: other."""
+
+PHASES: Final = {phase.value: phase.name.lower() for phase in Phase}
+IS_ANOMALY: Final = {Anomaly.UNKNOWN.value: None, Anomaly.NO.value: False, Anomaly.YES.value: True}
+TEXT: Final[dict[type, Callable[[Any], str]]] = {
+    str: str,
+    bool: lambda value: str(int(value)),
+    int: repr,
+    float: repr,
+    tuple: lambda value: msgspec.json.encode(value).decode(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Transaction:
+    """Entries for one stream, packed, and the messages that tell of them."""
+
+    stream: str
+    entries: bytes
+    channel: str
+    messages: list[bytes]
+
+
+class RedisSink:
+    """Writes each verdict and alert as a stream entry, in transactions that can be repeated.
+
+    Every transaction leaves its number in a mark of this instance and does nothing where the mark
+    has come that far, so neither a repeated delivery nor a retry by the client writes twice.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`; its password appears in no error.
+        keys: Names of streams and channels.
+        scores: Which verdicts are written and sent live; alerts always are.
+        maxlen: Entries each stream is trimmed to, about.
+        socket_timeout_s: Longest wait for a connection or an answer, in seconds.
+
+    Raises:
+        ValueError: If the URL cannot be read.
+    """
+
+    name: Final = "redis"
+
+    def __init__(
+        self,
+        url: str,
+        keys: Keys,
+        *,
+        scores: ScoresMode = "each",
+        maxlen: int = 1_000_000,
+        socket_timeout_s: float = 1.0,
+    ) -> None:
+        self._client = _client(url, socket_timeout_s)
+        self._keys = keys
+        self._scores = scores
+        self._maxlen = maxlen
+        self._mark = keys.written(secrets.token_hex(8))
+        self._delivery: Delivery | None = None
+        self._transactions: Iterator[_Transaction] = iter(())
+        self._current: _Transaction | None = None
+        self._sequence = 0
+
+    async def open(self) -> None:
+        """Ask the server for an answer.
+
+        Raises:
+            SinkError: If none comes; `kind` is connection, timeout, auth, full or other.
+        """
+        await self._ask("PING")
+
+    async def write_batch(self, delivery: Delivery) -> None:
+        """Write what of this delivery is not yet known to be written.
+
+        Raises:
+            SinkError: If not everything is known to be written; `kind` as for `open`.
+        """
+        if delivery is not self._delivery:
+            self._delivery = delivery
+            self._transactions = self._all_transactions(delivery)
+            self._take_next()
+        while self._current is not None:
+            await self._write(self._current)
+            self._take_next()
+        self._delivery = None
+
+    async def close(self) -> None:
+        """Close the connections; one that cannot be closed in order is let go of all the same."""
+        try:
+            await self._client.aclose()
+        except (exceptions.RedisError, OSError) as error:
+            _log.warning("sink not closed in order", sink=self.name, detail=str(error))
+
+    def _take_next(self) -> None:
+        # always a new number: the transaction before may have failed here and still arrive there
+        self._sequence += 1
+        self._current = next(self._transactions, None)
+
+    async def _write(self, transaction: _Transaction) -> None:
+        where = (self._mark, transaction.stream)
+        how = (self._sequence, WRITTEN_TTL_S, self._maxlen, transaction.channel)
+        what = (transaction.entries, *transaction.messages)
+        await self._ask("EVAL", TRANSACTION, len(where), *where, *how, *what)
+
+    async def _ask(self, *command: str | int | bytes) -> None:
+        try:
+            await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+        except (exceptions.RedisError, OSError) as error:
+            kinds = (kind for of_type, kind in KIND_OF_ERROR if isinstance(error, of_type))
+            raise SinkError(next(kinds, "other"), str(error) or type(error).__name__) from error
+
+    def _all_transactions(self, delivery: Delivery) -> Iterator[_Transaction]:
+        verdicts = self._wanted(delivery.scored)
+        while fields := list(islice(verdicts, ENTRIES_PER_TRANSACTION)):
+            message = msgspec.json.encode(fields)
+            yield _Transaction(
+                self._keys.scores, _packed(fields), self._keys.live_scores, [message]
+            )
+        alerts = map(_alert_fields, delivery.alerts)
+        while fields := list(islice(alerts, ENTRIES_PER_TRANSACTION)):
+            messages = [msgspec.json.encode(alert) for alert in fields]
+            yield _Transaction(self._keys.alerts, _packed(fields), self._keys.live_alerts, messages)
+
+    def _wanted(self, scored: list[Scored]) -> Iterator[Fields]:
+        if self._scores != "off":
+            for block in scored:
+                yield from _verdict_fields(block, only_anomalies=self._scores == "anomalies")
+
+
+def _client(url: str, socket_timeout_s: float) -> Redis:
+    try:
+        return Redis.from_url(
+            url,
+            socket_timeout=socket_timeout_s,
+            socket_connect_timeout=socket_timeout_s,
+            retry=RETRY,
+            health_check_interval=HEALTH_CHECK_S,
+            max_connections=CONNECTIONS,
+        )
+    except ValueError:
+        # neither the URL nor what was said of it is repeated: either may hold the password
+        problem = "the Redis URL cannot be read; write redis://[:password@]host:port/0 or unix://"
+    raise ValueError(problem)
+
+
+def _verdict_fields(scored: Scored, *, only_anomalies: bool) -> Iterator[Fields]:
+    verdicts = scored.verdicts
+    is_wanted = verdicts.refusal == Refusal.NONE
+    if only_anomalies:
+        is_wanted &= verdicts.is_anomaly == Anomaly.YES
+    columns = {
+        "stream_id": scored.stream_ids,
+        "model": repeat(scored.model),
+        "timestamp": (verdicts.times / 1e6).tolist(),
+        "seq": [None if seq == NO_SEQ else seq for seq in verdicts.seqs.tolist()],
+        "phase": map(PHASES.get, verdicts.phase.tolist()),
+        "score": _known(verdicts.score),
+        "threshold": _known(verdicts.threshold),
+        "severity": _known(verdicts.severity),
+        "is_anomaly": map(IS_ANOMALY.get, verdicts.is_anomaly.tolist()),
+    }
+    rows = zip(*columns.values(), strict=False)  # the model's name repeats without end
+    for row in compress(rows, is_wanted.tolist()):
+        yield {name: value for name, value in zip(columns, row, strict=True) if value is not None}
+
+
+def _known(column: Float64) -> list[float | None]:
+    return [value if isfinite(value) else None for value in column.tolist()]
+
+
+def _alert_fields(alert: Alert) -> Fields:
+    return {
+        "event_id": alert.event_id,
+        "stream_id": alert.stream_id,
+        "model": alert.model,
+        "status": alert.status,
+        "timestamp": alert.at / 1e6,
+        "since": alert.since / 1e6,
+        "opened_at": alert.opened_at / 1e6,
+        "severity": alert.severity,
+        "peak_severity": alert.peak_severity,
+        "anomalies": alert.anomalies,
+        "contributors": alert.contributors,
+    }
+
+
+def _packed(many: list[Fields]) -> bytes:
+    """Pack the flat names and values of each entry, all as text."""
+    return msgspec.msgpack.encode(
+        [
+            [text for name in fields for text in (name, TEXT[type(fields[name])](fields[name]))]
+            for fields in many
+        ]
+    )

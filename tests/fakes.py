@@ -1,0 +1,149 @@
+"""Stand-ins for the world outside, and small models and blocks to test with."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from models import registry
+from models.blocks import NO_SEQ, NO_TIME, Float64, ObservationBlock
+from models.checkpoint import Checkpoint
+from models.scaler import MinMaxScaler
+from models.scoring import scoring
+from models.spec import REFERENCE_STEPS, ScalerSpec, ScorerSpec, Spec, ThresholdSpec
+from service.engine.errors import SinkError
+from service.engine.ports import Alert, Delivery
+
+ARRIVAL = 1_700_000_000_000_000
+"""When a fake clock starts and a block arrives, microseconds UTC."""
+
+
+class FakeClock:
+    """A clock that stands still until it is turned."""
+
+    def __init__(self, now: int = ARRIVAL) -> None:
+        self._now = now
+        self._monotonic = 0.0
+
+    def now(self) -> int:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        """Turn both clocks forward."""
+        self._now += round(seconds * 1_000_000)
+        self._monotonic += seconds
+
+
+class ListSink:
+    """Keeps what it is handed, in order."""
+
+    def __init__(self, name: str = "list") -> None:
+        self._name = name
+        self.deliveries: list[Delivery] = []
+        self.is_open = False
+        self.times_closed = 0
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def alerts(self) -> list[Alert]:
+        """All alerts of all deliveries."""
+        return [alert for delivery in self.deliveries for alert in delivery.alerts]
+
+    async def open(self) -> None:
+        self.is_open = True
+
+    async def write_batch(self, delivery: Delivery) -> None:
+        self.deliveries.append(delivery)
+
+    async def close(self) -> None:
+        self.is_open = False
+        self.times_closed += 1
+
+
+class FailingSink(ListSink):
+    """Fails to write as often as it is told, then works; never works without a number."""
+
+    def __init__(self, name: str = "failing", failures: int | None = None) -> None:
+        super().__init__(name)
+        self.failures_left = failures
+        self.attempts: list[Delivery] = []
+
+    async def write_batch(self, delivery: Delivery) -> None:
+        self.attempts.append(delivery)
+        if self.failures_left is None or self.failures_left > 0:
+            if self.failures_left is not None:
+                self.failures_left -= 1
+            raise SinkError("down", "this sink was told to fail")
+        await super().write_batch(delivery)
+
+
+def make_checkpoint(
+    n_features: int = 3,
+    hidden: int = 8,
+    seed: int = 0,
+    *,
+    threshold: ThresholdSpec | None = None,
+    washout: int = REFERENCE_STEPS,
+    validation_steps: int = 200,
+) -> Checkpoint:
+    """Make a checkpoint with random weights for metrics m0, m1, ... between 0 and 1."""
+    spec = Spec(
+        metrics=[f"m{index}" for index in range(n_features)],
+        scaler=ScalerSpec(minimum=[0.0] * n_features, maximum=[1.0] * n_features),
+        scorer=ScorerSpec(name="gru", sizes={"hidden": hidden}),
+        threshold=threshold or ThresholdSpec(window=300),
+        washout=washout,
+        step_s=60.0,
+    )
+    kind = registry.scorer_class("gru")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        weights = kind.weights_of(kind.network(spec))
+    steps = normal_values(REFERENCE_STEPS + validation_steps, n_features, seed)
+    scorer = registry.build(spec, weights)
+    x = MinMaxScaler.from_spec(spec.scaler).scale(steps)
+    prediction, _ = scorer.run(scorer.initial_state(1), x[:, None])
+    residual = prediction.residual[:, 0]
+    scale = residual.std(axis=0)
+    scores = scoring(spec.scoring.rule).score(residual[REFERENCE_STEPS:], scale[None])
+    return Checkpoint(
+        spec=spec,
+        weights=weights,
+        reference_tail=steps[-REFERENCE_STEPS:],
+        residual_scale=scale,
+        validation_scores=scores.astype(np.float32),
+    )
+
+
+def normal_values(steps: int, n_features: int = 3, seed: int = 0) -> Float64:
+    """Draw raw values a stream of `make_checkpoint` finds normal, `[steps, n_features]`."""
+    return np.random.default_rng(seed).uniform(0.0, 1.0, (steps, n_features))
+
+
+def block(
+    slots: ArrayLike,
+    values: ArrayLike,
+    *,
+    times: Sequence[int] | NDArray[np.int64] | None = None,
+    seqs: Sequence[int] | NDArray[np.int64] | None = None,
+    explain: bool = False,
+    arrival: int = ARRIVAL,
+) -> ObservationBlock:
+    """Make a block; `slots` may be one for all rows, rows without times are undated."""
+    raw = np.atleast_2d(np.asarray(values, np.float64))
+    size = len(raw)
+    return ObservationBlock(
+        slots=np.array(np.broadcast_to(np.asarray(slots, np.int64), size)),
+        times=np.full(size, NO_TIME) if times is None else np.asarray(times, np.int64),
+        seqs=np.full(size, NO_SEQ) if seqs is None else np.asarray(seqs, np.int64),
+        values=raw,
+        explain=np.full(size, explain),
+        arrival=arrival,
+    )
