@@ -89,8 +89,8 @@ class StreamBank:
             ValueError: If an option is out of its range.
         """
         self._grow(int(slots.max(initial=-1)) + 1)
-        self._thresholds.clear(slots)
         self.configure(slots, options)
+        self._thresholds.clear(slots)
         if options.prime:
             self._thresholds.prime(slots, self._validation_scores)
         washout = 0 if options.start == "reference" else self.spec.washout

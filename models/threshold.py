@@ -13,7 +13,6 @@ RELATIVE_SIGMA_FLOOR: Final = 1e-3
 """Sigma is at least this share of the mean, so that float dust on a constant is no anomaly."""
 RECOMPUTE_BELOW: Final = 1e-3
 """Once M2 has fallen below this share of its peak its leading digits are gone: compute anew."""
-
 LARGEST: Final = float(np.finfo(np.float32).max)
 """Higher scores enter as this: an infinity in the ring would blind the stream for good."""
 
@@ -55,8 +54,9 @@ class RollingThreshold:
         self._slab.grow(capacity)
 
     def clear(self, slots: Int) -> None:
-        """Begin with an empty window; configure it afterwards."""
-        self._slab.clear(slots)
+        """Empty the windows; how they are judged stays."""
+        for name in ("ring", "mean", "m2", "peak", "count", "position"):
+            self._slab[name][slots] = 0
 
     def configure(self, slots: Int, z: float, sigma_floor: float, policy: Policy) -> None:
         """Set how these slots are judged from now on; their windows stay.

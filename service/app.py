@@ -1,7 +1,7 @@
 """The composition root: builds and wires everything, and says in which order it lives and ends."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -24,6 +24,7 @@ from service.ingest import errors, http, openapi, operations, streams, websocket
 from service.ingest.body import DoorLimits
 from service.ingest.origin import OriginGuard
 from service.keys import Keys
+from service.server import Server
 from service.settings import Settings
 from service.sinks.log import LogSink
 from service.sinks.prometheus import MetricsPage
@@ -89,13 +90,13 @@ def build_engine(settings: Settings, models: dict[str, Model], redis_url: str) -
     )
 
 
-def build_app(settings: Settings) -> FastAPI:
+def build_app(settings: Settings, models: dict[str, Model]) -> FastAPI:
     """Build the web application; nothing is opened before its lifespan begins."""
     app = FastAPI(
         title="Stepwatch",
         version=version("stepwatch"),
         description=DESCRIPTION,
-        lifespan=_lifespan(settings),
+        lifespan=_lifespan(settings, models),
     )
     app.state.limits = DoorLimits(
         max_body_bytes=settings.max_body_bytes,
@@ -110,28 +111,22 @@ def build_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    settings: Settings, models: dict[str, Model]
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        """Start the store first and stop it last, so that the last verdicts still reach it."""
+        """Take observations from here to there; on leaving, score and write what waits."""
         # the loop has one core and the compute thread the other: more threads would fight them
         torch.set_num_threads(1)
-        models = load_models(settings)
-        async with AsyncExitStack() as stack:
-            redis_url = settings.redis_url
-            if redis_url is None:
-                embedded = EmbeddedValkey(settings.data_dir)
-                redis_url = embedded.start()
-                stack.callback(embedded.stop)
-            engine = build_engine(settings, models, redis_url)
-            page = MetricsPage(engine, export=settings.export, worst=settings.worst)
-            app.state.engine, app.state.exposition = engine, page.render
-            app.state.redis_url = redis_url
-            await engine.start()
-            stack.push_async_callback(engine.stop)
-            _log.info("ready", models=sorted(models), default_model=settings.default_model)
-            yield
-            _log.info("stopping", waiting=engine.waiting_rows)
+        engine = build_engine(settings, models, app.state.redis_url)
+        page = MetricsPage(engine, export=settings.export, worst=settings.worst)
+        app.state.engine, app.state.exposition = engine, page.render
+        await engine.start()
+        _log.info("ready", models=sorted(models), default_model=settings.default_model)
+        yield
+        _log.info("stopping", waiting=engine.waiting_rows)
+        await engine.stop()
 
     return lifespan
 
@@ -148,10 +143,17 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def build_server(settings: Settings) -> uvicorn.Server:
-    """Build the server around the application; `serve()` runs it until a signal comes."""
+def build_server(settings: Settings) -> Server:
+    """Load the models and build the server; `serve()` runs it until a signal comes.
+
+    Raises:
+        CheckpointError: If a checkpoint is damaged.
+        UnknownModel: If the default model is not there.
+    """
+    app = build_app(settings, load_models(settings))
+    app.state.redis_url = settings.redis_url
     config = uvicorn.Config(
-        build_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -161,4 +163,5 @@ def build_server(settings: Settings) -> uvicorn.Server:
         log_config=None,
         timeout_graceful_shutdown=10,
     )
-    return uvicorn.Server(config)
+    embedded = EmbeddedValkey(settings.data_dir) if settings.redis_url is None else None
+    return Server(config, app, embedded)

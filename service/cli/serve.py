@@ -35,5 +35,5 @@ def run_service(
     with failing_clearly():
         server = build_server(settings)
         server.run()
-        if not server.started:
-            fail("the service did not start; the log above says why")
+    if not server.started:
+        fail("the service did not start; the log above says why")

@@ -1,20 +1,18 @@
 """`stepwatch train`: from a recorded file to a checkpoint."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from models import fit as fitting
-from models.blocks import Float64
-from models.checkpoint import NAME, Checkpoint
+from models.checkpoint import NAME
 from models.reading import read
 from models.spec import ScorerSpec, ThresholdSpec
 from service.cli.console import DataDir, fail, failing_clearly, settings_of, stderr, stdout
+from service.cli.progress import training_bar
 
 _DEFAULTS = fitting.FitOptions()
 
@@ -46,9 +44,13 @@ def train(
             seed=seed,
             source=file.name,
         )
-        checkpoint = fit_shown(
-            recording.values, recording.metrics, options, step or recording.step_s
-        )
+        with training_bar(stderr) as show:
+            checkpoint = fitting.fit(
+                recording.values,
+                recording.metrics,
+                replace(options, on_batch=show),
+                step_s=step or recording.step_s,
+            )
         spec = msgspec.structs.replace(checkpoint.spec, threshold=threshold)
         checkpoint = replace(checkpoint, spec=spec).save(settings.models_dir / name)
     facts = checkpoint.spec.training
@@ -61,31 +63,6 @@ def train(
         highlight=False,
         soft_wrap=True,
     )
-
-
-def fit_shown(
-    values: Float64, metrics: list[str], options: fitting.FitOptions, step_s: float | None
-) -> Checkpoint:
-    """Train with a progress bar: losses and time left."""
-    bar = Progress(
-        TextColumn("training"),
-        BarColumn(),
-        TextColumn("epoch {task.fields[epoch]}, loss {task.fields[loss]}"),
-        TimeRemainingColumn(),
-        console=stderr,
-    )
-    with bar:
-        task = bar.add_task("", total=options.epochs, epoch="1", loss="-")
-
-        def show(progress: fitting.Progress) -> None:
-            bar.update(
-                task,
-                completed=progress.epochs_done,
-                epoch=f"{math.ceil(progress.epochs_done)} of at most {progress.epochs}",
-                loss=f"{progress.train_loss:.6f}, validation {progress.validation_loss:.6f}",
-            )
-
-        return fitting.fit(values, metrics, replace(options, on_batch=show), step_s=step_s)
 
 
 def _threshold(window: int, z: float, policy: str) -> ThresholdSpec:

@@ -20,7 +20,7 @@ def _threshold(
 ) -> RollingThreshold:
     threshold = RollingThreshold(window, min_scores)
     threshold.grow(1)
-    threshold.start(ONE, z, sigma_floor, policy)
+    threshold.configure(ONE, z, sigma_floor, policy)
     return threshold
 
 
@@ -109,11 +109,12 @@ def test_priming_with_few_or_no_scores_leaves_warm_up() -> None:
     assert np.isnan(_enter(threshold, [1.0, 2.0, 1.0])).tolist() == [True, True, False]
 
 
-def test_starting_again_leaves_nothing_behind() -> None:
-    """A slot that is started anew is like one never used, whatever it held."""
+def test_a_cleared_window_is_like_a_new_one() -> None:
+    """Nothing of what a window held before it was cleared is left."""
     used, fresh = _threshold(policy="all"), _threshold(z=5.0)
     _enter(used, [1e8, 1e-8] * 10)
-    used.start(ONE, 5.0, 1e-6, "clip")
+    used.configure(ONE, 5.0, 1e-6, "clip")
+    used.clear(ONE)
     scores = [1.0, 2.0, 3.0, 2.0, 9.0, 1.0]
     np.testing.assert_array_equal(_enter(used, scores), _enter(fresh, scores))
     assert used._slab["ring"].tobytes() == fresh._slab["ring"].tobytes()
@@ -125,7 +126,7 @@ def test_slots_do_not_see_each_other() -> None:
     _enter(threshold, [1, 2, 3, 4, 5])
     before = threshold.thresholds(ONE)
     threshold.grow(7)
-    threshold.start(np.array([6, 2]), 9.0, 1.0, "exclude")
+    threshold.configure(np.array([6, 2]), 9.0, 1.0, "exclude")
     _enter(threshold, [7, 7, 7, 7, 7], np.array([2, 6]))
     assert threshold.thresholds(ONE).tolist() == before.tolist()
     assert threshold.thresholds(np.array([6, 2])).tolist() == [16.0, 16.0]
@@ -161,9 +162,19 @@ def test_impossible_sizes_are_refused(sizes: tuple[int, int]) -> None:
     [{"z": 0.0}, {"z": np.nan}, {"sigma_floor": 0.0}, {"sigma_floor": -1.0}, {"policy": "median"}],
 )
 def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
-    """z and floor must be above 0 and the policy one there is; the slot stays as it was."""
+    """The factor and the floor must be above 0, the policy known; the slot stays as it was."""
     threshold = _threshold()
-    _enter(threshold, [1, 2])
+    _enter(threshold, [1, 2, 1, 2])
+    before = threshold.thresholds(ONE)
+    possible: dict[str, Any] = {"z": 1.0, "sigma_floor": 1.0, "policy": "all"}
     with pytest.raises(ValueError, match="must be > 0"):
-        threshold.start(ONE, **({"z": 1.0, "sigma_floor": 1.0, "policy": "all"} | options))
-    assert threshold.counts(ONE).tolist() == [2]
+        threshold.configure(ONE, **(possible | options))
+    assert threshold.thresholds(ONE).tolist() == before.tolist()
+
+
+def test_configuring_keeps_the_window() -> None:
+    """Another z judges by the same scores."""
+    threshold = _threshold()
+    _enter(threshold, [1, 2, 1, 2])
+    threshold.configure(ONE, 5.0, 1e-6, "all")
+    assert threshold.thresholds(ONE) == pytest.approx([1.5 + 5 * 0.5])

@@ -1,0 +1,28 @@
+"""Servers and readers for the tests of this folder."""
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from tests.integration.servers import SERVERS, Server, client_of
+
+
+@pytest.fixture(params=SERVERS)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Each kind of server a sink may write to, in turn; started by `url`, or by the test."""
+    with SERVERS[request.param]() as lent:
+        yield lent
+
+
+@pytest.fixture
+def url(server: Server) -> str:
+    """Where the started server answers."""
+    return server.start()
+
+
+@pytest.fixture
+def reader(url: str) -> Iterator[Redis]:
+    """A client that looks at what was written."""
+    with client_of(url) as client:
+        yield client

@@ -1,0 +1,171 @@
+"""Many streams at once, in any mixture, get what each gets alone."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.bank import StreamBank, StreamOptions
+from models.blocks import MAX_TIME, Float64, ObservationBlock, Refusal, VerdictBlock
+from models.checkpoint import Checkpoint
+from tests.fakes import block, make_checkpoint, normal_values
+
+STREAMS, STEPS = 20, 80
+CHECKPOINT: Checkpoint = make_checkpoint()
+BAD_VALUES = {
+    Refusal.NOT_FINITE: [0.5, np.inf, 0.5],
+    Refusal.TOO_MANY_MISSING: [np.nan, np.nan, 0.5],
+}
+seeds = st.integers(0, 2**32 - 1)
+
+
+@dataclass
+class _Row:
+    stream: int
+    time: int
+    values: Float64
+    refusal: Refusal = Refusal.NONE
+
+
+@dataclass
+class _Plan:
+    """Rows of all streams in the order they are sent, and how each stream starts."""
+
+    options: list[StreamOptions]
+    rows: list[_Row] = field(default_factory=list)
+
+    def of(self, stream: int) -> list[_Row]:
+        """The rows of one stream that are to be taken."""
+        return [row for row in self.rows if row.stream == stream and not row.refusal]
+
+
+def _plan(generator: np.random.Generator, bad_share: float) -> _Plan:
+    """Draw streams with normal values, spikes and gaps in them, mixed with bad rows."""
+    plan = _Plan(
+        [
+            StreamOptions(
+                start="own" if generator.random() < 0.5 else "reference",
+                policy=generator.choice(["clip", "all", "exclude"]),
+                prime=bool(generator.random() < 0.7),
+            )
+            for _ in range(STREAMS)
+        ]
+    )
+    values = normal_values(STREAMS * STEPS, seed=int(generator.integers(2**32)))
+    values[generator.random(len(values)) < 0.03] += 4.0
+    values[generator.random(len(values)) < 0.1, 1] = np.nan
+    last = np.zeros(STREAMS, np.int64)
+    for at, stream in enumerate(generator.permutation(np.arange(STREAMS).repeat(STEPS))):
+        while generator.random() < bad_share:
+            plan.rows.append(_bad(generator, int(stream), int(last[stream])))
+        last[stream] += generator.integers(1, 5)
+        plan.rows.append(_Row(int(stream), int(last[stream]), values[at]))
+    return plan
+
+
+def _bad(generator: np.random.Generator, stream: int, last: int) -> _Row:
+    """Draw a row the bank must refuse, given the last time of its stream (0: none yet)."""
+    kinds = [Refusal.NOT_FINITE, Refusal.TOO_MANY_MISSING, Refusal.TIME_OUT_OF_RANGE]
+    kinds += [Refusal.OUT_OF_ORDER, Refusal.DUPLICATE] if last else []
+    refusal = kinds[generator.integers(len(kinds))]
+    times = {Refusal.TIME_OUT_OF_RANGE: MAX_TIME + 1, Refusal.OUT_OF_ORDER: last - 1}
+    time = times.get(refusal, last if refusal is Refusal.DUPLICATE else last + 1)
+    values = np.asarray(BAD_VALUES.get(refusal, [0.1, 0.9, 0.5]))
+    return _Row(stream, time, values, refusal)
+
+
+def _block(rows: list[_Row], slots: list[int]) -> ObservationBlock:
+    values = np.asarray([row.values for row in rows]).reshape(-1, 3)
+    return block(slots, values, times=[row.time for row in rows])
+
+
+def _started(plan: _Plan, slots: list[int]) -> StreamBank:
+    bank = StreamBank(CHECKPOINT)
+    for stream, slot in enumerate(slots):
+        bank.start(np.array([slot]), plan.options[stream])
+    return bank
+
+
+def _sent_in_pieces(
+    bank: StreamBank, plan: _Plan, slots: list[int], generator: np.random.Generator
+) -> list[VerdictBlock]:
+    """Send all rows in blocks of random sizes, among them empty and single ones."""
+    verdicts, done = [], 0
+    while done < len(plan.rows):
+        size = int(generator.choice([0, 1, 2, 7, 40, 200]))
+        rows = plan.rows[done : done + size]
+        verdicts.append(bank.advance(_block(rows, [slots[row.stream] for row in rows])))
+        done += size
+    return verdicts
+
+
+def _joined(verdicts: list[VerdictBlock], column: str) -> Float64:
+    joined: Float64 = np.concatenate([getattr(part, column) for part in verdicts])
+    return joined
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=seeds, bad_share=st.sampled_from([0.0, 0.2]))
+def test_streams_in_any_mixture_get_what_each_gets_alone(seed: int, bad_share: float) -> None:
+    """Twenty streams, interleaved and batched at random among bad rows, are as if alone."""
+    generator = np.random.default_rng(seed)
+    plan = _plan(generator, bad_share)
+    slots = generator.permutation(STREAMS + 5)[:STREAMS].tolist()
+    verdicts = _sent_in_pieces(_started(plan, slots), plan, slots, generator)
+    assert _joined(verdicts, "refusal").tolist() == [row.refusal for row in plan.rows]
+    for stream in range(STREAMS):
+        places = [
+            at
+            for at, row in enumerate(plan.rows)
+            if row.stream == stream and row.refusal is Refusal.NONE
+        ]
+        lonely = StreamBank(CHECKPOINT)
+        lonely.start(np.array([0]), plan.options[stream])
+        alone = [lonely.advance(_block([row], [0])) for row in plan.of(stream)]
+        for column in ("phase", "done", "of", "times"):
+            assert _joined(verdicts, column)[places].tolist() == _joined(alone, column).tolist()
+        for column in ("score", "threshold", "severity"):
+            np.testing.assert_allclose(
+                _joined(verdicts, column)[places], _joined(alone, column), rtol=1e-4, atol=1e-7
+            )
+
+
+def _slabs(bank: StreamBank) -> dict[str, bytes]:
+    slabs = (bank._memory, bank._record, bank._thresholds._slab)
+    return {
+        f"{at} {name}": values.tobytes()
+        for at, slab in enumerate(slabs)
+        for name, values in slab._arrays.items()
+    }
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=seeds, size=st.sampled_from([1, 3, 60]))
+def test_bad_rows_leave_the_state_bit_for_bit_as_it_was(seed: int, size: int) -> None:
+    """A block of nothing but bad rows is refused row by row and changes not one bit."""
+    generator = np.random.default_rng(seed)
+    plan = _Plan([StreamOptions(start="reference"), StreamOptions()])
+    bank = _started(plan, [0, 1])
+    bank.advance(block([0, 1] * 70, normal_values(140), times=np.arange(140) // 2 + 1))
+    before = _slabs(bank)
+    bad = [_bad(generator, int(generator.integers(2)), last=70) for _ in range(size)]
+    verdicts = bank.advance(_block(bad, [row.stream for row in bad]))
+    assert verdicts.refusal.tolist() == [row.refusal for row in bad]
+    assert verdicts.n_taken == len(verdicts.explanations.rows) == 0
+    assert _slabs(bank) == before
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=seeds, height=st.floats(-1e300, 1e300))
+def test_a_value_never_moves_the_threshold_it_is_judged_by(seed: int, height: float) -> None:
+    """Whatever comes, the threshold in its verdict is that of the scores before it."""
+    values = normal_values(30, seed=seed)
+    banks = [StreamBank(CHECKPOINT) for _ in range(2)]
+    for bank in banks:
+        bank.start(np.array([0]), StreamOptions(start="reference"))
+        bank.advance(block(0, values))
+    normal = banks[0].advance(block(0, [[0.5, 0.5, 0.5]]))
+    other = banks[1].advance(block(0, [[0.5, height, 0.5]]))
+    assert normal.threshold == pytest.approx(other.threshold, rel=0, abs=0)
