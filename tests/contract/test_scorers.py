@@ -229,7 +229,7 @@ def test_a_wrong_shape_of_the_state_is_refused(scorer: Scorer) -> None:
 
 
 def test_a_spike_outranks_normal_points_after_a_short_fit(name: str) -> None:
-    """Trained for a moment on sines, the scorer scores an injected spike far above normal points."""
+    """Trained for a moment on sines, it scores an injected spike far above normal points."""
     steps = np.arange(700)[:, None]
     values = np.sin(steps / [4.0, 7.0, 11.0])
     options = FitOptions(
