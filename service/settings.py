@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.bank import Start
@@ -73,6 +73,14 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
+
+    @field_validator("allowed_origins", "export", mode="before")
+    @classmethod
+    def _split_at_commas(cls, given: object) -> object:
+        """The environment has no lists: `plant-a/*,plant-b/*` stands for two patterns."""
+        if not isinstance(given, str):
+            return given
+        return tuple(part for piece in given.split(",") if (part := piece.strip()))
 
     @property
     def models_dir(self) -> Path:

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from models import registry
+from models.base import Weights
 from models.blocks import NO_SEQ, NO_TIME, Float64, ObservationBlock
 from models.checkpoint import Checkpoint
 from models.scaler import MinMaxScaler
@@ -102,10 +103,7 @@ def make_checkpoint(
         washout=washout,
         step_s=60.0,
     )
-    kind = registry.scorer_class("gru")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        weights = kind.weights_of(kind.network(spec))
+    weights = random_weights(spec, seed)
     steps = normal_values(REFERENCE_STEPS + validation_steps, n_features, seed)
     scorer = registry.build(spec, weights)
     x = MinMaxScaler.from_spec(spec.scaler).scale(steps)
@@ -120,6 +118,14 @@ def make_checkpoint(
         residual_scale=scale,
         validation_scores=scores.astype(np.float32),
     )
+
+
+def random_weights(spec: Spec, seed: int) -> Weights:
+    """Draw the weights of an untrained network."""
+    kind = registry.scorer_class(spec.scorer.name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return kind.weights_of(kind.network(spec))
 
 
 def normal_values(steps: int, n_features: int = 3, seed: int = 0) -> Float64:

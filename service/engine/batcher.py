@@ -81,6 +81,7 @@ class Batcher:
         self._queue: deque[_Rows | _Job] = deque()
         self._waiting = 0
         self._is_scheduled = False
+        self._is_closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stepwatch-compute")
         self._idle = asyncio.Event()
         self._idle.set()
@@ -126,7 +127,8 @@ class Batcher:
         await self._idle.wait()
 
     def close(self) -> None:
-        """End the compute thread; drain first."""
+        """End the compute thread, drain first; what still comes in is done on the loop."""
+        self._is_closed = True
         self._thread.shutdown()
 
     def _schedule(self) -> None:
@@ -139,7 +141,7 @@ class Batcher:
         """Hand over what waits: on the loop if it is little, else on the thread."""
         work, rows = self._take()
         is_long = any(isinstance(item, _Job) and item.is_long for item in work)
-        if rows <= INLINE_ROWS and not is_long:
+        if self._is_closed or (rows <= INLINE_ROWS and not is_long):
             self._finish(_perform(work))
             return
         task = self._thread.submit(_perform, work)
@@ -170,28 +172,34 @@ class Batcher:
 
     def _finish_job(self, job: _Job, result: Any) -> None:
         if not isinstance(result, Exception) and job.then is not None:
-            job.then()
+            after = _attempt(job.then)
+            result = after if isinstance(after, Exception) else result
         _resolve(job.future, result)
 
     def _finish_rows(self, items: list[_Rows], result: VerdictBlock | Exception) -> None:
         sizes = [len(item.routed.rows) for item in items]
         self._waiting -= sum(sizes)
-        if isinstance(result, Exception):
-            _log.error("this is a bug: a batch failed", rows=sum(sizes), exc_info=result)
-            for item in items:
-                _resolve(item.future, result)
-            return
-        batch = Batch(
-            model=items[0].routed.model,
-            streams=[stream for item in items for stream in item.routed.streams],
-            verdicts=result,
-            received_at=[(item.received_at, size) for item, size in zip(items, sizes, strict=True)],
-        )
-        judged, start = self._conclude(batch), 0
+        judged = result
+        if not isinstance(result, Exception):
+            judged = _attempt(partial(self._conclude, _batch(items, sizes, result)))
+        if isinstance(judged, Exception):
+            _log.error("this is a bug: a batch failed", rows=sum(sizes), exc_info=judged)
+        start = 0
         for item, size in zip(items, sizes, strict=True):
-            part = Judged(judged.scored, judged.marks, start, start + size)
+            part = judged
+            if isinstance(judged, Judged):
+                part = Judged(judged.scored, judged.marks, start, start + size)
             _resolve(item.future, part)
             start += size
+
+
+def _batch(items: list[_Rows], sizes: list[int], verdicts: VerdictBlock) -> Batch:
+    return Batch(
+        model=items[0].routed.model,
+        streams=[stream for item in items for stream in item.routed.streams],
+        verdicts=verdicts,
+        received_at=[(item.received_at, size) for item, size in zip(items, sizes, strict=True)],
+    )
 
 
 def _perform(work: list[_Rows | _Job]) -> list[_Outcome]:
@@ -211,9 +219,13 @@ def _perform(work: list[_Rows | _Job]) -> list[_Outcome]:
 def _advanced(together: dict[Model, list[_Rows]]) -> list[_Outcome]:
     outcomes: list[_Outcome] = []
     for model, items in together.items():
-        block = ObservationBlock.joined([item.routed.block for item in items])
-        outcomes.append((items, _attempt(partial(model.bank.advance, block))))
+        blocks = [item.routed.block for item in items]
+        outcomes.append((items, _attempt(partial(_advance, model, blocks))))
     return outcomes
+
+
+def _advance(model: Model, blocks: list[ObservationBlock]) -> VerdictBlock:
+    return model.bank.advance(ObservationBlock.joined(blocks))
 
 
 def _attempt(call: Callable[[], Any]) -> Any:

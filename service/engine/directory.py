@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from models.bank import StreamBank, StreamOptions
 from service.engine.errors import InvalidOption, RowError, UnknownModel, UnknownStream
@@ -51,8 +51,9 @@ class Model:
 
     def misnamed(self, metrics: tuple[str, ...]) -> str | None:
         """Say which metrics are missing or unknown, or None."""
-        missing = [name for name in self.metrics if name not in metrics]
-        unknown = [name for name in metrics if name not in self.metrics]
+        given, known = set(metrics), set(self.metrics)
+        missing = [name for name in self.metrics if name not in given]
+        unknown = [name for name in metrics if name not in known]
         parts = [("missing", missing), ("unknown", unknown)]
         told = [f"{what}: {', '.join(names[:_NAMES_TOLD])}" for what, names in parts if names]
         if not told:
@@ -142,11 +143,14 @@ class Directory:
         """Make a stream; its slot still has to be started by the bank.
 
         Raises:
-            InvalidOption: If the id is not valid, the limit is reached or no model serves it.
+            InvalidOption: If the id is not valid or taken, the limit is reached or no model serves
+                it.
             UnknownModel: If the named model is not loaded.
         """
         if error := id_error(stream_id):
             raise InvalidOption(error)
+        if stream_id in self._streams:
+            raise InvalidOption(f"there is a stream '{stream_id}' already")
         chosen = self.default if model is None else self.model(model)
         if chosen is None:
             raise InvalidOption(self._no_model().detail)
@@ -194,3 +198,17 @@ class Directory:
             "too-many-streams",
             f"{self.max_streams} streams are the limit (STEPWATCH_MAX_STREAMS); delete some first",
         )
+
+
+def with_options(options: StreamOptions, changes: dict[str, Any]) -> StreamOptions:
+    """Change options, checked.
+
+    Raises:
+        InvalidOption: If a number is out of its range.
+    """
+    changed = replace(options, **changes)
+    for name in ("z", "sigma_floor"):
+        value = getattr(changed, name)
+        if value is not None and not 0 < value < float("inf"):
+            raise InvalidOption(f"{name} must be above 0, not {value}")
+    return changed

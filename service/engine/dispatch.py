@@ -66,19 +66,21 @@ class Outlet:
         """Queue verdicts and alerts; never waits."""
         self._scored.append((self._clock.monotonic(), scored))
         self._waiting_rows += len(scored.verdicts)
-        self._alerts.extend(alerts)
         while self._waiting_rows > self._max_rows and self._scored:
             _, dropped = self._scored.popleft()
             self._waiting_rows -= len(dropped.verdicts)
             self.dropped["scores"] += dropped.verdicts.n_taken
-        while len(self._alerts) > MAX_ALERTS:
-            self._alerts.popleft()
-            self.dropped["alerts"] += 1
-        self._arrived.set()
+        self._put_alerts(alerts)
 
     def put_alert(self, alert: Alert) -> None:
         """Queue an alert that no verdict brought; never waits."""
-        self._alerts.append(alert)
+        self._put_alerts([alert])
+
+    def _put_alerts(self, alerts: list[Alert]) -> None:
+        self._alerts.extend(alerts)
+        while len(self._alerts) > MAX_ALERTS:
+            self._alerts.popleft()
+            self.dropped["alerts"] += 1
         self._arrived.set()
 
     async def run(self) -> None:
@@ -136,7 +138,7 @@ class Outlet:
                     await self.sink.open()
                     self._is_open = True
                 await self.sink.write_batch(delivery)
-            except SinkError as error:
+            except Exception as error:  # whatever a sink does, its task goes on
                 self._failed(error)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -144,10 +146,13 @@ class Outlet:
                 self._succeeded()
                 return
 
-    def _failed(self, error: SinkError) -> None:
-        self.errors[error.kind] += 1
+    def _failed(self, error: Exception) -> None:
+        kind, bug = (error.kind, None) if isinstance(error, SinkError) else ("bug", error)
+        self.errors[kind] += 1
         if self.is_up or self.errors.total() == 1:
-            _log.warning("sink down", sink=self.sink.name, kind=error.kind, detail=str(error))
+            _log.warning(
+                "sink down", sink=self.sink.name, kind=kind, detail=str(error), exc_info=bug
+            )
         self.is_up = False
 
     def _succeeded(self) -> None:

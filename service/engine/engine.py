@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from service.engine.columns import Judged, Pending, Request
 from service.engine.counters import Counters
 from service.engine.directory import Directory, Model, Stream
 from service.engine.dispatch import Outlet
-from service.engine.errors import BANK_REFUSALS, InvalidOption, NotReady
+from service.engine.errors import BANK_REFUSALS, NotReady
 from service.engine.live import LiveFeed
 from service.engine.ports import Alert, Clock, Scored, Sink
 from service.engine.routing import Routing
@@ -153,8 +153,8 @@ class Engine:
         slots = np.array([stream.slot])
         await self._batcher.run(partial(stream.model.bank.configure, slots, options))
 
-    async def delete(self, stream: Stream) -> None:
-        """Forget a stream; rows of it that wait are still answered."""
+    def delete(self, stream: Stream) -> asyncio.Future[None]:
+        """Forget a stream at once; rows of it that wait are still answered before it is done."""
         self._check_ready()
         self.directory.remove(stream)
 
@@ -162,7 +162,7 @@ class Engine:
             self._close_alert(stream)
             stream.model.free.append(stream.slot)
 
-        await self._batcher.run(lambda: None, then=then)
+        return self._batcher.run(lambda: None, then=then)
 
     async def inspect(self, stream: Stream) -> dict[str, Any]:
         """Read what the bank knows of one stream, as plain numbers."""
@@ -240,17 +240,3 @@ class Engine:
             self.counters.alerts[alert.status] += 1
             for outlet in self.outlets:
                 outlet.put_alert(alert)
-
-
-def with_options(options: StreamOptions, changes: dict[str, Any]) -> StreamOptions:
-    """Change options, checked.
-
-    Raises:
-        InvalidOption: If a number is out of its range.
-    """
-    changed = replace(options, **changes)
-    for name in ("z", "sigma_floor"):
-        value = getattr(changed, name)
-        if value is not None and not 0 < value < float("inf"):
-            raise InvalidOption(f"{name} must be above 0, not {value}")
-    return changed

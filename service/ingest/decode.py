@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -12,12 +11,13 @@ import numpy as np
 
 from models.blocks import NO_SEQ, NO_TIME, Int
 from service.engine.columns import Columns, Request
-from service.engine.errors import RequestError, RowError
+from service.engine.errors import RowError
+from service.ingest.errors import EmptyBatch, MalformedJSON, TooManyRows
 from service.ingest.schemas import Observation, Seq, Time, Values
+from service.ingest.times import microseconds
 
-MICROSECONDS: Final = 1_000_000
-_FAR_SECONDS: Final = 9e12
-"""Seconds beyond which microseconds would leave 64 bits; refused later as out of range."""
+_EXACT_DIGITS: Final = 20
+"""Whole numbers with more digits fit no 64 bits, and Python refuses to read very long ones."""
 
 
 class _Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -32,24 +32,6 @@ class _Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 _body = msgspec.json.Decoder(_Body)
 _frame = msgspec.json.Decoder(list[Observation])
-
-
-class MalformedJSON(RequestError):  # noqa: N818 - says what the body is
-    """The body or frame is no JSON, or not of the shape that is taken."""
-
-    slug = "malformed-json"
-
-
-class EmptyBatch(RequestError):  # noqa: N818 - as above
-    """There is no observation in it."""
-
-    slug = "empty-batch"
-
-
-class TooManyRows(RequestError):  # noqa: N818 - as above
-    """More observations than a request may hold."""
-
-    slug = "too-many-rows"
 
 
 @dataclass(slots=True)
@@ -96,8 +78,9 @@ class JSONDecoder:
         """
         try:
             rows = _strict_body(_body.decode(data))
-        except msgspec.MsgspecError:
-            rows = _loose_body(_parsed(data))
+        except (msgspec.MsgspecError, UnicodeError):
+            raw_rows, is_single = _loose_body(_parsed(data))
+            rows = self._converted(raw_rows, is_single=is_single)
         return self._decoded(rows, stream_id, explain=explain)
 
     def frame(self, data: bytes, *, explain: bool = False) -> Decoded:
@@ -110,19 +93,34 @@ class JSONDecoder:
             return self.body(data, explain=explain)
         try:
             rows = _all(_frame.decode(data), is_single=False)
-        except msgspec.MsgspecError:
-            parsed = _parsed(data)
-            rows = _converted(parsed if isinstance(parsed, list) else [parsed], is_single=False)
+        except (msgspec.MsgspecError, UnicodeError):
+            rows = self._converted(_parsed(data), is_single=False)
         return self._decoded(rows, None, explain=explain)
 
-    def _decoded(self, rows: _Rows, stream_id: str | None, *, explain: bool) -> Decoded:
-        if rows.size == 0:
+    def _converted(self, raw_rows: list[Any], *, is_single: bool) -> _Rows:
+        """Take the rows one by one, so that a bad one spoils no other."""
+        self._check_size(len(raw_rows))
+        rows = _Rows(len(raw_rows), is_single)
+        for place, raw in enumerate(raw_rows):
+            observation = _observation(raw)
+            if isinstance(observation, RowError):
+                rows.errors[place] = observation
+            else:
+                rows.places.append(place)
+                rows.observations.append(observation)
+        return rows
+
+    def _check_size(self, size: int) -> None:
+        if size == 0:
             raise EmptyBatch("there is no observation in it; send at least one")
-        if rows.size > self.max_rows:
+        if size > self.max_rows:
             raise TooManyRows(
-                f"{rows.size} observations in one request; {self.max_rows} is the limit: "
+                f"{size} observations in one request; {self.max_rows} is the limit: "
                 "split them (STEPWATCH_MAX_ROWS)"
             )
+
+    def _decoded(self, rows: _Rows, stream_id: str | None, *, explain: bool) -> Decoded:
+        self._check_size(rows.size)
         request = Request(
             door=self.door,
             size=rows.size,
@@ -140,8 +138,9 @@ def _all(observations: list[Observation], *, is_single: bool) -> _Rows:
 
 def _strict_body(body: _Body) -> _Rows:
     if body.observations is not None:
-        if body.values is not None or body.stream_id is not None:
-            raise MalformedJSON("send either one observation or 'observations', not both")
+        beside = (body.values, body.stream_id, body.timestamp, body.seq)
+        if any(part is not None for part in beside):
+            raise MalformedJSON("beside 'observations' there is nothing else in the object")
         return _all(body.observations, is_single=False)
     if body.values is None:
         raise MalformedJSON("the object has neither 'values' nor 'observations'")
@@ -154,37 +153,37 @@ def _strict_body(body: _Body) -> _Rows:
 def _parsed(data: bytes) -> Any:
     """Parse what the strict decoder refused, NaN and infinities included, to name bad rows."""
     try:
-        return json.loads(data.decode())
+        return json.loads(data.decode(), parse_int=_whole)
     except (ValueError, RecursionError) as error:
         raise MalformedJSON(f"this is no JSON: {error}") from error
 
 
-def _loose_body(parsed: Any) -> _Rows:
+def _whole(digits: str) -> float:
+    return int(digits) if len(digits) <= _EXACT_DIGITS else float(digits)
+
+
+def _loose_body(parsed: Any) -> tuple[list[Any], bool]:
+    """Find the rows, and whether there is but one by itself."""
     if not isinstance(parsed, dict):
         raise MalformedJSON("an object is wanted: one observation, or {'observations': [...]}")
-    many = parsed.get("observations")
-    if isinstance(many, list):
-        if set(parsed) != {"observations"}:
-            raise MalformedJSON("beside 'observations' there is nothing else in the object")
-        return _converted(many, is_single=False)
-    return _converted([parsed], is_single=True)
+    if "observations" not in parsed:
+        return [parsed], True
+    if set(parsed) != {"observations"}:
+        raise MalformedJSON("beside 'observations' there is nothing else in the object")
+    if not isinstance(parsed["observations"], list):
+        raise MalformedJSON("'observations' is to be an array of observations")
+    return parsed["observations"], False
 
 
-def _converted(raw_rows: list[Any], *, is_single: bool) -> _Rows:
-    """Take the rows one by one, so that a bad one spoils no other."""
-    rows = _Rows(len(raw_rows), is_single)
-    for place, raw in enumerate(raw_rows):
-        try:
-            observation = msgspec.convert(raw, Observation)
-        except (msgspec.ValidationError, OverflowError) as error:
-            rows.errors[place] = RowError("invalid-observation", str(error))
-            continue
-        if error_text := _not_finite(observation):
-            rows.errors[place] = RowError("not-finite", error_text)
-            continue
-        rows.places.append(place)
-        rows.observations.append(observation)
-    return rows
+def _observation(raw: Any) -> Observation | RowError:
+    try:
+        observation = msgspec.convert(raw, Observation)
+    except msgspec.ValidationError as error:
+        return RowError("invalid-observation", str(error))
+    except UnicodeError:
+        return RowError("invalid-observation", "a name or text holds half a surrogate pair")
+    error_text = _not_finite(observation)
+    return RowError("not-finite", error_text) if error_text else observation
 
 
 def _not_finite(observation: Observation) -> str | None:
@@ -205,7 +204,7 @@ def _columns(rows: _Rows, stream_id: str | None) -> list[Columns]:
     groups: dict[int | tuple[str, ...], list[tuple[int, Observation, int]]] = {}
     for place, observation in zip(rows.places, rows.observations, strict=True):
         error = _id_error(observation, stream_id)
-        at = NO_TIME if error else _microseconds(observation.timestamp)
+        at = NO_TIME if error else microseconds(observation.timestamp)
         if error or isinstance(at, RowError):
             rows.errors[place] = at if isinstance(at, RowError) else RowError("invalid-id", error)
             continue
@@ -231,20 +230,6 @@ def _id_error(observation: Observation, stream_id: str | None) -> str:
     if observation.stream_id in (None, stream_id):
         return ""
     return "'stream_id' is not the one the path names; leave it out"
-
-
-def _microseconds(timestamp: float | str | None) -> int | RowError:
-    if timestamp is None:
-        return NO_TIME
-    if isinstance(timestamp, str):
-        try:
-            moment = datetime.fromisoformat(timestamp)
-        except ValueError:
-            return RowError("invalid-timestamp", "the timestamp is neither a number nor RFC 3339")
-        if moment.tzinfo is None:
-            return RowError("invalid-timestamp", "the timestamp has no zone; add Z or an offset")
-        timestamp = moment.timestamp()
-    return round(max(-_FAR_SECONDS, min(timestamp, _FAR_SECONDS)) * MICROSECONDS)
 
 
 def _seqs(observations: list[Observation]) -> Int:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from models.blocks import NO_SEQ, Anomaly, Phase, Refusal
 from service.engine import ports
@@ -104,11 +105,13 @@ def alert_view(alert: Alert) -> AlertView:
 def verdict_rows(judged: Judged) -> list[Verdict | RowError]:
     """Give a verdict for each row that was taken, and the reason for each that was refused."""
     verdicts, part = judged.scored.verdicts, slice(judged.start, judged.stop)
-    explained = {row: at for at, row in enumerate(verdicts.explanations.rows.tolist())}
+    rows = verdicts.explanations.rows
+    first, last = np.searchsorted(rows, (judged.start, judged.stop)).tolist()
+    explained = {row: at for at, row in enumerate(rows[first:last].tolist(), first)}
     columns = (getattr(verdicts, name)[part].tolist() for name in _COLUMNS)
     stream_ids = judged.scored.stream_ids[part]
-    rows = zip(range(judged.start, judged.stop), stream_ids, *columns, strict=True)
-    return [_row(judged, explained, *row) for row in rows]
+    table = zip(range(judged.start, judged.stop), stream_ids, *columns, strict=True)
+    return [_row(judged, explained, *row) for row in table]
 
 
 def _row(

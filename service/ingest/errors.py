@@ -34,6 +34,24 @@ class UnsupportedMediaType(RequestError):  # noqa: N818 - says what the body is
     slug = "unsupported-media-type"
 
 
+class MalformedJSON(RequestError):  # noqa: N818 - as above
+    """The body or frame is no JSON, or not of the shape that is taken."""
+
+    slug = "malformed-json"
+
+
+class EmptyBatch(RequestError):  # noqa: N818 - as above
+    """There is no observation in it."""
+
+    slug = "empty-batch"
+
+
+class TooManyRows(RequestError):  # noqa: N818 - as above
+    """More observations than a request may hold."""
+
+    slug = "too-many-rows"
+
+
 class BodyTooLarge(RequestError):  # noqa: N818 - as above
     """The body has more bytes than a request may have."""
 

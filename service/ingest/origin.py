@@ -47,4 +47,8 @@ class OriginGuard:
         origin = headers.get("origin")
         if origin is None or origin in self._allowed:
             return True
-        return urlsplit(origin).netloc == headers.get("host")
+        try:
+            host = urlsplit(origin).netloc
+        except ValueError:  # such as an address in brackets that do not close
+            return False
+        return bool(host) and host == headers.get("host")

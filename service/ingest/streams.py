@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.blocks import NO_SEQ, NO_TIME
 from models.spec import Policy
-from service.engine.directory import Stream
-from service.engine.engine import with_options
+from service.engine.directory import Stream, with_options
 from service.ingest import openapi
 from service.ingest.body import JSON, engine_of
 from service.ingest.encode import PHASES, alert_view, encode
@@ -173,7 +172,8 @@ async def put_stream(
         return await _view(request, stream)
     if stream is not None:
         engine.directory.model(model)
-        await engine.delete(stream)
+        # not waited for: a row that came meanwhile would create the stream with the default model
+        engine.delete(stream)
     else:
         response.status_code = status.HTTP_201_CREATED
     return await _view(request, engine.create(stream_id, model, options))

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from models import registry
 from models.base import Scorer, State
@@ -14,6 +13,7 @@ from models.fit import FitOptions, fit
 from models.scaler import MinMaxScaler
 from models.scoring import scoring
 from models.spec import ScalerSpec, ScorerSpec, Spec
+from tests.fakes import random_weights
 
 FEATURES = 3
 SIZES = {"gru": {"hidden": 8}}
@@ -34,10 +34,7 @@ def make(name: str) -> Make:
         bounds = ScalerSpec(minimum=[0.0] * FEATURES, maximum=[1.0] * FEATURES)
         sizes = ScorerSpec(name=name, sizes=SIZES[name])
         spec = Spec(metrics=["a", "b", "c"], scaler=bounds, scorer=sizes)
-        kind = registry.scorer_class(name)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return registry.build(spec, kind.weights_of(kind.network(spec)))
+        return registry.build(spec, random_weights(spec, seed))
 
     return made
 

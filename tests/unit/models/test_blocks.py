@@ -53,6 +53,7 @@ def test_joined_blocks_stand_under_one_another() -> None:
     assert joined.values.tolist() == [[1.0], [2.0], [3.0]]
     assert joined.explain.tolist() == [False, False, True]
     assert joined.arrival == 100
+    assert ObservationBlock.joined([second]) is second
 
 
 def test_taken_rows_are_copies() -> None:

@@ -156,3 +156,12 @@ def test_a_spec_that_can_not_serve_is_not_saved(
     with pytest.raises(CheckpointError, match=reason):
         _with_spec(plain, **changes).save(tmp_path / "pumps")
     assert _names(tmp_path) == []
+
+
+def test_threshold_defaults_can_be_overridden(plain: Checkpoint) -> None:
+    """Named defaults change, the others and the checkpoint itself stay."""
+    wider = plain.with_threshold(window=500, z=5.0)
+    assert wider.spec.threshold == ThresholdSpec(window=500, z=5.0)
+    assert plain.spec.threshold == ThresholdSpec(window=300)
+    with pytest.raises(CheckpointError, match="min_scores 100 do not fit into a window of 50"):
+        plain.with_threshold(window=50)
