@@ -1,0 +1,1 @@
+"""Measurements and acceptance runs; `benchmarks/README.md` says how to repeat them."""
