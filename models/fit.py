@@ -1,70 +1,28 @@
-"""Training: scaling, windows, epochs with early stopping, and the checkpoint at the end."""
+"""Training: from a recording to a checkpoint."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from models import registry
 from models.base import Weights
 from models.blocks import MAX_ABSOLUTE, Float32, Float64
 from models.checkpoint import Checkpoint
+from models.epochs import FitError, FitOptions, Training
 from models.scaler import MinMaxScaler
 from models.scoring import scoring
-from models.spec import REFERENCE_STEPS, ScalerSpec, ScorerSpec, Spec, TrainingFacts
+from models.spec import REFERENCE_STEPS, ScalerSpec, Spec
 
 VALIDATION_SHARE: Final = 0.2
 MIN_ROWS: Final = 5 * (REFERENCE_STEPS + 1)
 """Fewest rows whose validation part holds one window: 60 inputs and the step after the last."""
 MAX_VALIDATION_SCORES: Final = 20_000
-_EVALUATION_BATCH: Final = 256
-
-
-class FitError(Exception):
-    """The data or the options can't be trained with; says why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitOptions:
-    """How to train.
-
-    Attributes:
-        stride: Steps between the starts of two training windows.
-        patience: Epochs without a better validation loss before training stops.
-        on_batch: Called after each batch with what there is to show.
-    """
-
-    scorer: ScorerSpec = field(default_factory=ScorerSpec)
-    epochs: int = 60
-    patience: int = 6
-    batch: int = 32
-    stride: int = 10
-    learning_rate: float = 3e-3
-    seed: int = 0
-    source: str = ""
-    on_batch: "Callable[[Progress], None] | None" = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Where training stands.
-
-    Attributes:
-        epochs_done: A fraction while an epoch runs.
-        train_loss: Mean over the running epoch.
-        validation_loss: The best so far; infinite until the first epoch is over.
-    """
-
-    epochs_done: float
-    epochs: int
-    train_loss: float
-    validation_loss: float
 
 
 def fit(
@@ -93,7 +51,8 @@ def fit(
     )
     spec = Spec(metrics=metrics, scaler=bounds, scorer=options.scorer, step_s=step_s)
     x = MinMaxScaler.from_spec(bounds).scale(values)
-    weights, facts = _Training(spec, x, split, options).run()
+    with _one_thread():
+        weights, facts = Training(spec, x, split, options).run()
     residual, scores = _validate(spec, weights, x, split)
     facts = msgspec.structs.replace(
         facts,
@@ -134,103 +93,6 @@ def _check_options(options: FitOptions) -> None:
         raise FitError(f"the learning rate must be above 0; it is {options.learning_rate}")
 
 
-class _Training:
-    """One run: the network on its way, and the weights of the best epoch so far.
-
-    Args:
-        spec: What to build.
-        x: Scaled values, `[T, F]`.
-        split: Rows that are trained on; the others are held out.
-        options: How to train.
-    """
-
-    def __init__(self, spec: Spec, x: Float32, split: int, options: FitOptions) -> None:
-        self._options = options
-        try:
-            self._kind = registry.scorer_class(spec.scorer.name)
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(options.seed)
-                self._network = self._kind.network(spec)
-        except ValueError as error:
-            raise FitError(str(error)) from error
-        self._optimizer = torch.optim.Adam(self._network.parameters(), lr=options.learning_rate)
-        self._generator = torch.Generator().manual_seed(options.seed)
-        self._training = torch.from_numpy(x[:split])
-        self._held_out = _windows(torch.from_numpy(x[split:]), REFERENCE_STEPS, offset=0)
-        self._best = self._kind.weights_of(self._network)
-        self._facts = TrainingFacts(
-            seed=options.seed, source=options.source, validation_loss=np.inf
-        )
-
-    def run(self) -> tuple[Weights, TrainingFacts]:
-        """Run the epochs; gives the weights of the best one and how they came about."""
-        for epoch in range(1, self._options.epochs + 1):
-            train_loss = self._train(epoch)
-            validation_loss = _evaluate(self._network, self._held_out)
-            if not np.isfinite(validation_loss):
-                raise FitError(f"the loss is no longer finite in epoch {epoch}; lower the rate")
-            if validation_loss < self._facts.validation_loss:
-                self._keep(epoch, train_loss, validation_loss)
-            self._facts = msgspec.structs.replace(self._facts, epochs=epoch)
-            if epoch - self._facts.best_epoch >= self._options.patience:
-                break
-        return self._best, self._facts
-
-    def _train(self, epoch: int) -> float:
-        """Run one epoch and tell of each batch; gives the mean loss."""
-        options, mean_loss = self._options, np.inf
-        # a stride longer than the recording must not push the one window over its end
-        offsets = min(options.stride, len(self._training) - REFERENCE_STEPS)
-        offset = int(torch.randint(offsets, (), generator=self._generator))
-        for done, mean_loss in self._batches(_windows(self._training, options.stride, offset)):
-            if options.on_batch is not None:
-                options.on_batch(
-                    Progress(
-                        epochs_done=epoch - 1 + done,
-                        epochs=options.epochs,
-                        train_loss=mean_loss,
-                        validation_loss=self._facts.validation_loss,
-                    )
-                )
-        return mean_loss
-
-    def _batches(self, windows: Tensor) -> Iterator[tuple[float, float]]:
-        """Train on every window once; yields the share done and the mean loss so far."""
-        order = torch.randperm(len(windows), generator=self._generator)
-        total, done = 0.0, 0
-        for chosen in (windows[rows] for rows in torch.split(order, self._options.batch)):
-            loss = nn.functional.mse_loss(self._network(chosen[:, :-1]), chosen[:, 1:])
-            self._optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
-            self._optimizer.step()
-            total += loss.item() * len(chosen)
-            done += len(chosen)
-            yield done / len(order), total / done
-
-    def _keep(self, epoch: int, train_loss: float, validation_loss: float) -> None:
-        # copied, because the optimizer writes on into the network's own memory
-        weights = self._kind.weights_of(self._network)
-        self._best = {name: weight.copy() for name, weight in weights.items()}
-        self._facts = msgspec.structs.replace(
-            self._facts, best_epoch=epoch, train_loss=train_loss, validation_loss=validation_loss
-        )
-
-
-def _windows(x: Tensor, stride: int, offset: int) -> Tensor:
-    """Cut `[T, F]` into windows of 60 inputs and their 60 next steps, `[N, 61, F]`."""
-    return x[offset:].unfold(0, REFERENCE_STEPS + 1, stride).transpose(1, 2)
-
-
-@torch.inference_mode()
-def _evaluate(network: nn.Module, windows: Tensor) -> float:
-    """Mean loss over windows."""
-    total = 0.0
-    for part in torch.split(windows, _EVALUATION_BATCH):
-        total += nn.functional.mse_loss(network(part[:, :-1]), part[:, 1:]).item() * len(part)
-    return total / len(windows)
-
-
 def _validate(spec: Spec, weights: Weights, x: Float32, split: int) -> tuple[Float32, Float32]:
     """Score the validation part as live traffic would be: washed out, then step by step."""
     scorer = registry.build(spec, weights)
@@ -240,3 +102,18 @@ def _validate(spec: Spec, weights: Weights, x: Float32, split: int) -> tuple[Flo
     scale = residual.std(axis=0)[None]
     scores = scoring(spec.scoring.rule).score(residual, scale)
     return residual, scores.astype(np.float32)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute on one thread: networks this small lose more by sharing than they win.
+
+    On a busy machine two threads wait for one another more than tenfold longer, and the order of
+    their sums would make the weights depend on their number.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

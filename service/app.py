@@ -15,7 +15,6 @@ from fastapi.openapi.utils import get_openapi
 from models.bank import StreamBank, StreamOptions
 from models.checkpoint import Checkpoint, checkpoints
 from service.embedded import EmbeddedValkey
-from service.engine.alerts import AlertPolicy
 from service.engine.directory import Directory, Model
 from service.engine.engine import Engine, Limits
 from service.engine.errors import UnknownModel
@@ -75,11 +74,7 @@ def build_engine(settings: Settings, models: dict[str, Model], redis_url: str) -
             options=StreamOptions(start=settings.start, prime=settings.prime),
             max_streams=settings.max_streams,
         ),
-        policy=AlertPolicy(
-            open_after=settings.alert_open_after,
-            resolve_after=settings.alert_resolve_after,
-            cooldown=settings.alert_cooldown,
-        ),
+        policy=settings.alert_policy,
         sinks=sinks,
         clock=SystemClock(),
         limits=Limits(

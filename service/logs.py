@@ -24,7 +24,7 @@ def configure_logs(level: str, log_format: LogFormat) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     ending: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if is_console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

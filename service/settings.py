@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.bank import Start
 from models.spec import Policy
+from service.engine.alerts import AlertPolicy
 
 Positive = Annotated[int, Field(gt=0)]
 Patterns = Annotated[tuple[str, ...], NoDecode]
@@ -40,10 +41,9 @@ class Settings(BaseSettings):
     default_model: str | None = None
     allowed_origins: Patterns = ()
 
-    redis_url: Annotated[
-        str | None,
-        Field(None, validation_alias=AliasChoices("STEPWATCH_REDIS_URL", "REDIS_URL")),
-    ]
+    redis_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("STEPWATCH_REDIS_URL", "REDIS_URL")
+    )
     redis_prefix: str = "sw"
     redis_scores: Literal["each", "anomalies", "off"] = "each"
     redis_maxlen: Positive = 1_000_000
@@ -86,6 +86,15 @@ class Settings(BaseSettings):
     def models_dir(self) -> Path:
         """Where checkpoints lie, a directory each."""
         return self.data_dir / "models"
+
+    @property
+    def alert_policy(self) -> AlertPolicy:
+        """When alerts open and resolve."""
+        return AlertPolicy(
+            open_after=self.alert_open_after,
+            resolve_after=self.alert_resolve_after,
+            cooldown=self.alert_cooldown,
+        )
 
     @property
     def threshold_overrides(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What every command shares: its options, how it speaks to a person, how it fails."""
 
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +10,10 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from models.checkpoint import CheckpointError
-from models.fit import FitError
+from models.epochs import FitError
 from models.reading import ReadingError
 from service.engine.errors import StepwatchError
 from service.settings import Settings
@@ -19,6 +21,17 @@ from service.settings import Settings
 DataDir = Annotated[
     Path | None,
     typer.Option(help="Holds checkpoints and the embedded Valkey.", envvar="STEPWATCH_DATA_DIR"),
+]
+
+
+def _above_zero(seconds: float | None) -> float | None:
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise typer.BadParameter("seconds above 0 are wanted")
+    return seconds
+
+
+Step = Annotated[
+    float | None, typer.Option(help="Seconds between rows, if known.", callback=_above_zero)
 ]
 INTERRUPTED: Final = 130
 stdout: Final = Console()
@@ -37,9 +50,20 @@ def settings_of(**given: Any) -> Settings:
         fail("; ".join(told))
 
 
+def complain(what: str, reason: object) -> None:
+    """Print what is wrong; a reason may hold brackets and colons, which mean nothing here."""
+    told = f"[bold red]{escape(what)}:[/] {escape(str(reason))}"
+    stderr.print(told, highlight=False, soft_wrap=True, emoji=False)
+
+
+def tell(text: str) -> None:
+    """Print text as it is."""
+    stdout.print(text, markup=False, highlight=False, soft_wrap=True, emoji=False)
+
+
 def fail(reason: object) -> NoReturn:
     """Say why and end with status 1."""
-    stderr.print(f"[bold red]error:[/] {reason}", highlight=False, soft_wrap=True)
+    complain("error", reason)
     raise typer.Exit(1)
 
 

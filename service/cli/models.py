@@ -3,7 +3,7 @@
 from rich.table import Table
 
 from models.checkpoint import Checkpoint, CheckpointError, checkpoints
-from service.cli.console import DataDir, settings_of, stderr, stdout
+from service.cli.console import DataDir, complain, settings_of, stdout, tell
 
 
 def models(data_dir: DataDir = None) -> None:
@@ -15,7 +15,7 @@ def models(data_dir: DataDir = None) -> None:
         try:
             spec = Checkpoint.load(path).spec
         except CheckpointError as error:
-            stderr.print(f"[bold red]{name}:[/] {error}", highlight=False, soft_wrap=True)
+            complain(name, error)
             continue
         sizes = ", ".join(f"{size} {value}" for size, value in spec.scorer.sizes.items())
         facts = spec.training
@@ -31,4 +31,4 @@ def models(data_dir: DataDir = None) -> None:
     if found:
         stdout.print(table)
     else:
-        stdout.print(f"no models in {directory}; train one with 'stepwatch train FILE --name NAME'")
+        tell(f"no models in {directory}; train one with 'stepwatch train FILE --name NAME'")

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from models.fit import Progress
+from models.epochs import Progress
 
 
 @contextmanager

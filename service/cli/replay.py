@@ -15,8 +15,8 @@ from models.bank import StreamBank, StreamOptions
 from models.blocks import NO_SEQ, ObservationBlock
 from models.checkpoint import Checkpoint
 from models.reading import MICROSECONDS, ReadingError, Recording, default_names, read
-from service.cli.console import DataDir, failing_clearly, settings_of, stderr, stdout
-from service.engine.alerts import AlertPolicy, Alerts
+from service.cli.console import DataDir, Step, failing_clearly, settings_of, stderr, tell
+from service.engine.alerts import Alerts
 from service.engine.columns import Judged
 from service.engine.directory import Model, Stream
 from service.engine.ports import Scored
@@ -34,7 +34,7 @@ def replay(
     start: Annotated[str, typer.Option(help="reference: goes on from the training data; own.")] = (
         "reference"
     ),
-    step: Annotated[float | None, typer.Option(help="Seconds between rows, if known.")] = None,
+    step: Step = None,
     time_column: Annotated[str | None, typer.Option(help="Name of the CSV's time column.")] = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -47,9 +47,7 @@ def replay(
         step_s = step or recording.step_s or checkpoint.spec.step_s or 1.0
         rows = _replayed(recording, step_s, Model(model, StreamBank(checkpoint)), settings)
         anomalies = _write(out, rows, len(recording.values))
-    stdout.print(
-        f"{len(recording.values)} observations, {anomalies} anomalies: {out}", soft_wrap=True
-    )
+    tell(f"{len(recording.values)} observations, {anomalies} anomalies: {out}")
 
 
 def fitted(recording: Recording, checkpoint: Checkpoint) -> Recording:
@@ -75,7 +73,7 @@ def _replayed(
     """Advance one stream block by block, alerts included."""
     options = StreamOptions(start=settings.start, prime=settings.prime)
     stream = Stream("replay", model, model.take_slot(), options, 0)
-    slots, alerts = np.array([stream.slot]), Alerts(AlertPolicy())
+    slots, alerts = np.array([stream.slot]), Alerts(settings.alert_policy)
     model.bank.start(slots, options)
     values, times = recording.values, recording.times
     if times is None:

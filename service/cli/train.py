@@ -7,14 +7,15 @@ from typing import Annotated
 import msgspec
 import typer
 
-from models import fit as fitting
 from models.checkpoint import NAME
+from models.epochs import FitOptions
+from models.fit import fit
 from models.reading import read
 from models.spec import ScorerSpec, ThresholdSpec
-from service.cli.console import DataDir, fail, failing_clearly, settings_of, stderr, stdout
+from service.cli.console import DataDir, Step, fail, failing_clearly, settings_of, stderr, tell
 from service.cli.progress import training_bar
 
-_DEFAULTS = fitting.FitOptions()
+_DEFAULTS = FitOptions()
 
 
 def train(
@@ -24,7 +25,7 @@ def train(
     hidden: Annotated[int, typer.Option(min=1, help="Hidden units.")] = 64,
     epochs: Annotated[int, typer.Option(min=1, help="Most epochs.")] = _DEFAULTS.epochs,
     seed: Annotated[int, typer.Option(help="The same seed gives the same weights.")] = 0,
-    step: Annotated[float | None, typer.Option(help="Seconds between rows, if known.")] = None,
+    step: Step = None,
     time_column: Annotated[str | None, typer.Option(help="Name of the CSV's time column.")] = None,
     window: Annotated[int, typer.Option(min=2, help="Scores the threshold looks at.")] = 1000,
     z: Annotated[float, typer.Option(help="Sigmas between mean and threshold.")] = 8.0,
@@ -38,14 +39,14 @@ def train(
     with failing_clearly():
         threshold = _threshold(window, z, policy)
         recording = read(file, part="train", time_column=time_column)
-        options = fitting.FitOptions(
+        options = FitOptions(
             scorer=ScorerSpec(name=scorer, sizes={"hidden": hidden}),
             epochs=epochs,
             seed=seed,
             source=file.name,
         )
         with training_bar(stderr) as show:
-            checkpoint = fitting.fit(
+            checkpoint = fit(
                 recording.values,
                 recording.metrics,
                 replace(options, on_batch=show),
@@ -54,14 +55,12 @@ def train(
         spec = msgspec.structs.replace(checkpoint.spec, threshold=threshold)
         checkpoint = replace(checkpoint, spec=spec).save(settings.models_dir / name)
     facts = checkpoint.spec.training
-    stdout.print(
+    tell(
         f"model '{name}': {len(recording.metrics)} metrics, {facts.rows} rows, "
         f"{facts.epochs} epochs (best {facts.best_epoch}) in {facts.seconds:.1f} s, "
         f"validation loss {facts.validation_loss:.6f}\n"
         f"{settings.models_dir / name}\n"
-        f"next: stepwatch serve --default-model {name}",
-        highlight=False,
-        soft_wrap=True,
+        f"next: stepwatch serve --default-model {name}"
     )
 
 

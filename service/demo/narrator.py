@@ -40,6 +40,7 @@ class Narrator:
         self._rate_hz = rate_hz
         self._tally = tally
         self._open: dict[str, _OpenAlert] = {}
+        self._rising: dict[str, float] = {}
         self._last_event: dict[str, str] = {}
         self._told: set[str] = set()
         self._is_watching = False
@@ -54,7 +55,9 @@ class Narrator:
         for verdict in verdicts:
             if verdict.error is not None:
                 self._tell_once(verdict.error.type, verdict.error.detail)
-            elif verdict.alert is not None:
+                continue
+            self._follow(verdict)
+            if verdict.alert is not None:
                 self._tell_alert(step, verdict, verdict.alert.event_id, verdict.alert.status)
         for fault in self._tally.expire(step):
             self._say(step, f"[yellow]MISSED[/]    {_described(fault)}")
@@ -85,20 +88,30 @@ class Narrator:
             self._told.add("phase")
             self._console.print(f"{len(verdicts)} pumps are streaming; the service tunes in.")
 
-    def _tell_alert(self, step: int, verdict: Verdict, event_id: str, status: str) -> None:
-        """Open, follow or resolve."""
+    def _follow(self, verdict: Verdict) -> None:
+        """Remember the worst severity of an open alert, or of the anomalies that may open one."""
         stream_id, severity = verdict.stream_id, _severity(verdict)
+        if stream_id in self._open:
+            alert = self._open[stream_id]
+            alert.peak_severity = max(alert.peak_severity, severity)
+        elif severity > 1:
+            self._rising[stream_id] = max(self._rising.get(stream_id, 0.0), severity)
+        else:
+            self._rising.pop(stream_id, None)
+
+    def _tell_alert(self, step: int, verdict: Verdict, event_id: str, status: str) -> None:
+        """Open or resolve."""
+        stream_id = verdict.stream_id
         if status == "opened":
-            self._open[stream_id] = _OpenAlert(step, severity)
+            self._open[stream_id] = _OpenAlert(
+                step, self._rising.pop(stream_id, _severity(verdict))
+            )
             is_again = self._last_event.get(stream_id) == event_id
             self._last_event[stream_id] = event_id
             fault = self._tally.opened(stream_id, event_id, step)
             self._tell_opening(step, verdict, fault, "again" if is_again else "ALERT")
         elif status == "resolved":
             self._tell_resolution(step, stream_id)
-        elif stream_id in self._open:
-            alert = self._open[stream_id]
-            alert.peak_severity = max(alert.peak_severity, severity)
 
     def _tell_opening(self, step: int, verdict: Verdict, fault: Fault | None, word: str) -> None:
         self._say(

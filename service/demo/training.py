@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Final
 
 from models.checkpoint import Checkpoint
-from models.fit import FitOptions, Progress, fit
+from models.epochs import FitOptions, Progress
+from models.fit import fit
 from models.spec import ScorerSpec
 from service.demo.plant import METRICS, Plant
 
@@ -16,7 +17,7 @@ STEPS_EACH: Final = 2_500
 
 
 def train(on_batch: Callable[[Progress], None], step_s: float) -> Checkpoint:
-    """Train on a recording of every pump's normal running, some 12 s on one core.
+    """Train on a recording of every pump's normal running, some 10 s.
 
     Args:
         on_batch: Called after each batch with what there is to show.
@@ -25,7 +26,7 @@ def train(on_batch: Callable[[Progress], None], step_s: float) -> Checkpoint:
     recording = Plant(PUMPS, TRAINING_SEED).normal(STEPS_EACH)
     options = FitOptions(
         scorer=ScorerSpec(name="gru", sizes={"hidden": 32}),
-        epochs=60,
+        epochs=30,
         patience=8,
         batch=32,
         stride=12,

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from service.engine.errors import Overloaded, RequestError
 
@@ -116,6 +117,12 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     return found
 
 
+async def _on_gone(request: Request, error: Exception) -> Response:
+    """Answer nobody: who asked has left before the body was whole."""
+    _log.debug("client gone", path=request.url.path, detail=type(error).__name__)
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
+
+
 async def _on_bug(request: Request, error: Exception) -> Response:
     _log.error("this is a bug", path=request.url.path, exc_info=error)
     return response(
@@ -128,4 +135,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestError, _on_request_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_gone)
     app.add_exception_handler(Exception, _on_bug)

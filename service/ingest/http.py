@@ -26,7 +26,9 @@ _ACCEPTED: Final = 202
     "/observations",
     summary="Score observations of many streams",
     response_class=Response,
-    openapi_extra=openapi.body(Observations, Observation, example=openapi.MANY),
+    openapi_extra=openapi.body(
+        openapi.reference(Observations), openapi.reference(Observation), example=openapi.MANY
+    ),
     responses=openapi.verdicts(openapi.MANY_VERDICTS, Verdicts, Verdict),
 )
 async def score_many(
@@ -45,11 +47,17 @@ async def score_many(
     "/streams/{stream_id:path}/observations",
     summary="Score observations of one stream",
     response_class=Response,
-    openapi_extra=openapi.body(Observation, Observations, example=openapi.ONE),
+    openapi_extra=openapi.body(
+        openapi.reference(Observation), openapi.reference(Observations), example=openapi.ONE
+    ),
     responses=openapi.verdicts(openapi.VERDICT, Verdict, Verdicts),
 )
 async def score_one(
-    request: Request, stream_id: str, *, explain: Explain = False, verdict: Wanted = "full"
+    request: Request,
+    stream_id: openapi.StreamId,
+    *,
+    explain: Explain = False,
+    verdict: Wanted = "full",
 ) -> Response:
     """Take one observation, or `{"observations": [...]}`; the path names the stream.
 

@@ -1,9 +1,11 @@
 """Health, readiness and metrics, for those who run the service."""
 
 from collections.abc import Awaitable, Callable
+from typing import Final, Literal
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
+from pydantic import BaseModel
 
 from service.engine.errors import NotReady
 from service.ingest import openapi
@@ -11,25 +13,45 @@ from service.ingest.body import engine_of
 
 router = APIRouter(tags=["operations"])
 Exposition = Callable[[], Awaitable[tuple[bytes, str]]]
+_READY: Final = {"status": "ready", "sinks": {"live": "up", "log": "up", "redis": "down"}}
+_PAGE: Final = 'stepwatch_observations_scored_total{model="pumps"} 42.0\n'
 
 
-@router.get("/healthz", summary="Is the process alive")
+class Readiness(BaseModel):
+    """Observations are taken; a sink that is down keeps its verdicts waiting."""
+
+    status: Literal["ready"]
+    sinks: dict[str, Literal["up", "down"]]
+
+
+@router.get("/healthz", summary="Is the process alive", responses=openapi.answer({"status": "ok"}))
 async def health() -> dict[str, str]:
     """Answer as long as the event loop turns."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", summary="Are observations taken", responses=openapi.problems(503))
-async def readiness(request: Request) -> JSONResponse:
+@router.get(
+    "/readyz",
+    summary="Are observations taken",
+    responses={**openapi.answer(_READY), **openapi.problems(503)},
+)
+async def readiness(request: Request) -> Readiness:
     """Answer 200 once observations are taken, with the state of the sinks."""
     engine = engine_of(request)
     if not engine.is_ready:
         raise NotReady("the service is starting or stopping")
-    sinks = {outlet.sink.name: "up" if outlet.is_up else "down" for outlet in engine.outlets}
-    return JSONResponse({"status": "ready", "sinks": sinks})
+    sinks: dict[str, Literal["up", "down"]] = {
+        outlet.sink.name: "up" if outlet.is_up else "down" for outlet in engine.outlets
+    }
+    return Readiness(status="ready", sinks=sinks)
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses=openapi.answer(_PAGE, {"type": "string"}, media_type="text/plain"),
+)
 async def metrics(request: Request) -> Response:
     """Give the Prometheus text format."""
     exposition: Exposition = request.app.state.exposition

@@ -106,3 +106,9 @@ class AlertView(Struct, kw_only=True):
     peak_severity: float
     anomalies: int
     contributors: list[Contributor]
+
+
+class Alerts(Struct):
+    """The alerts that are open, oldest first."""
+
+    alerts: list[AlertView]

@@ -1,87 +1,32 @@
 """Streams, models and alerts over HTTP: look, create, change, reset, delete."""
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, status
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ValidationError
 
 from models.blocks import NO_SEQ, NO_TIME
-from models.spec import Policy
 from service.engine.directory import Stream, with_options
-from service.ingest import openapi
-from service.ingest.body import JSON, engine_of
+from service.ingest import openapi, views
+from service.ingest.body import JSON, engine_of, read_body
 from service.ingest.encode import PHASES, alert_view, encode
-from service.ingest.schemas import PhaseName
+from service.ingest.errors import MalformedJSON
+from service.ingest.schemas import Alerts
+from service.ingest.views import ModelView, StreamOptionsBody, StreamPage, StreamView
 
 router = APIRouter(prefix="/v1")
-_MICROSECONDS = 1_000_000
+_MICROSECONDS: Final = 1_000_000
 
 
-class StreamOptionsBody(BaseModel):
-    """What may differ from stream to stream; left out: the model's or the service's default."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={"example": {"z": 10.0, "start": "own"}},
-    )
-
-    model: str | None = Field(None, description="Name of a loaded model.")
-    z: float | None = Field(None, gt=0, allow_inf_nan=False)
-    sigma_floor: float | None = Field(None, gt=0, allow_inf_nan=False)
-    policy: Policy | None = None
-    start: Literal["own", "reference"] | None = Field(
-        None, description="How the stream starts when it is created or reset."
-    )
-
-
-class StreamView(BaseModel):
-    """A stream as it stands; unknown is null. Times are epoch seconds."""
-
-    stream_id: str
-    model: str
-    phase: PhaseName
-    created_at: float
-    observations: int
-    anomalies: int
-    last_timestamp: float | None
-    last_seq: int | None
-    score: float | None
-    threshold: float | None
-    scores_held: int = Field(description="Scores in the threshold's window.")
-    z: float
-    sigma_floor: float
-    policy: Policy
-    start: Literal["own", "reference"]
-
-
-class StreamPage(BaseModel):
-    """Streams in the order of their ids."""
-
-    streams: list[str]
-    total: int
-    next_after: str | None = Field(description="Give it as `after` for the next page.")
-
-
-class ModelView(BaseModel):
-    """A loaded model."""
-
-    name: str
-    scorer: str
-    metrics: list[str]
-    scoring: str
-    window: int
-    z: float
-    policy: Policy
-    streams: int
-    is_default: bool
-    content_hash: str
-    trained_at: str
-
-
-@router.get("/streams", tags=["streams"], summary="List streams")
+@router.get(
+    "/streams",
+    tags=["streams"],
+    summary="List streams",
+    responses={**openapi.answer(views.PAGE), **openapi.problems(422)},
+)
 async def list_streams(
     request: Request,
     after: Annotated[str, Query(description="List ids behind this one.")] = "",
@@ -95,14 +40,19 @@ async def list_streams(
     )
 
 
-@router.get("/models", tags=["models"], summary="List models")
+@router.get(
+    "/models",
+    tags=["models"],
+    summary="List models",
+    responses=openapi.answer(views.MODELS),
+)
 async def list_models(request: Request) -> list[ModelView]:
     """Give the models that are loaded, with their metrics and rules."""
     directory = engine_of(request).directory
-    views = []
+    shown = []
     for model in directory.models.values():
         spec = model.bank.spec
-        views.append(
+        shown.append(
             ModelView(
                 name=model.name,
                 scorer=spec.scorer.name,
@@ -117,23 +67,29 @@ async def list_models(request: Request) -> list[ModelView]:
                 trained_at=spec.training.finished_at,
             )
         )
-    return views
+    return shown
 
 
-@router.get("/alerts", tags=["alerts"], summary="List open alerts", response_class=Response)
+@router.get(
+    "/alerts",
+    tags=["alerts"],
+    summary="List open alerts",
+    response_class=Response,
+    responses=openapi.answer(openapi.ALERTS, openapi.reference(Alerts)),
+)
 async def list_alerts(request: Request) -> Response:
     """Give the alerts that are open, oldest first."""
     alerts = sorted(engine_of(request).open_alerts(), key=lambda alert: alert.opened_at)
-    return Response(encode({"alerts": [alert_view(one) for one in alerts]}), media_type=JSON)
+    return Response(encode(Alerts([alert_view(one) for one in alerts])), media_type=JSON)
 
 
 @router.post(
     "/streams/{stream_id:path}/reset",
     tags=["streams"],
     summary="Begin a stream anew",
-    responses=openapi.problems(404, 503),
+    responses={**views.ANSWER, **openapi.problems(404, 422, 503)},
 )
-async def reset_stream(request: Request, stream_id: str) -> StreamView:
+async def reset_stream(request: Request, stream_id: openapi.StreamId) -> StreamView:
     """Empty hidden state and threshold window, resolve an open alert, begin washout."""
     engine = engine_of(request)
     stream = engine.directory.find(stream_id)
@@ -145,9 +101,9 @@ async def reset_stream(request: Request, stream_id: str) -> StreamView:
     "/streams/{stream_id:path}",
     tags=["streams"],
     summary="Look at a stream",
-    responses=openapi.problems(404, 503),
+    responses={**views.ANSWER, **openapi.problems(404, 422, 503)},
 )
-async def get_stream(request: Request, stream_id: str) -> StreamView:
+async def get_stream(request: Request, stream_id: openapi.StreamId) -> StreamView:
     """Show phase, last score and threshold, and how it is judged."""
     return await _view(request, engine_of(request).directory.find(stream_id))
 
@@ -156,14 +112,19 @@ async def get_stream(request: Request, stream_id: str) -> StreamView:
     "/streams/{stream_id:path}",
     tags=["streams"],
     summary="Create or change a stream",
-    responses={201: {"description": "Created.", "model": StreamView}, **openapi.problems(422, 503)},
+    openapi_extra=openapi.body(StreamOptionsBody.model_json_schema(), example=views.OPTIONS),
+    responses={
+        **views.ANSWER,
+        201: {"description": "Created.", "model": StreamView, **views.ANSWER[200]},
+        **openapi.problems(400, 413, 415, 422, 503),
+    },
 )
 async def put_stream(
-    request: Request, response: Response, stream_id: str, body: StreamOptionsBody
+    request: Request, response: Response, stream_id: openapi.StreamId
 ) -> StreamView:
     """Set how a stream is judged; another model begins it anew, all else leaves its state."""
     engine = engine_of(request)
-    changes: dict[str, Any] = body.model_dump(exclude_none=True)
+    changes: dict[str, Any] = (await _options_of(request)).model_dump(exclude_none=True)
     model = changes.pop("model", None)
     options = with_options(engine.directory.options, changes)
     stream = engine.directory.get(stream_id)
@@ -184,12 +145,26 @@ async def put_stream(
     tags=["streams"],
     summary="Forget a stream",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=openapi.problems(404, 503),
+    responses=openapi.problems(404, 422, 503),
 )
-async def delete_stream(request: Request, stream_id: str) -> None:
+async def delete_stream(request: Request, stream_id: openapi.StreamId) -> None:
     """Forget a stream and its state; its next observation creates it anew."""
     engine = engine_of(request)
     await engine.delete(engine.directory.find(stream_id))
+
+
+async def _options_of(request: Request) -> StreamOptionsBody:
+    """Read the body within the limits that every body has."""
+    data = await read_body(request)
+    try:
+        return StreamOptionsBody.model_validate_json(data)
+    except ValidationError as error:
+        told = error.errors(include_url=False, include_context=False, include_input=False)
+        if told[0]["type"] == "json_invalid":
+            raise MalformedJSON(f"this is no JSON: {told[0]['msg']}") from error
+        raise RequestValidationError(
+            [{**one, "loc": ("body", *one["loc"])} for one in told]
+        ) from error
 
 
 async def _view(request: Request, stream: Stream) -> StreamView:

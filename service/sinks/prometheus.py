@@ -48,16 +48,18 @@ class MetricsPage:
         self._among_worst_since: dict[str, float] = {}
 
     async def render(self) -> tuple[bytes, str]:
-        """Give the page and its media type; reading and formatting happen off the loop."""
+        """Give the page and its media type; what grows with the streams is done off the loop."""
         census = await self._engine.census()
         now = self._engine.clock.monotonic()
-        page = await asyncio.to_thread(self._format, census, now)
+        # few series, read here because the loop changes what they tell of
+        engine = _Collected(list(_EngineMetrics(self._engine, census).collect()))
+        page = await asyncio.to_thread(self._format, engine, census, now)
         return page, CONTENT_TYPE_LATEST
 
-    def _format(self, census: list[Census], now: float) -> bytes:
+    def _format(self, engine: Collector, census: list[Census], now: float) -> bytes:
         registry = CollectorRegistry()
         streams = _StreamMetrics(census, self._export, self._chosen(census, now))
-        registry.register(_EngineMetrics(self._engine, census))
+        registry.register(engine)
         registry.register(streams)
         return generate_latest(registry) + generate_latest(self._process)
 
@@ -67,15 +69,15 @@ class MetricsPage:
         ids = [stream.stream_id for part in census for stream in part.streams]
         severity = np.concatenate([np.empty(0), *severities])
         worst = [ids[at] for at in np.argsort(-severity)[: self._worst] if severity[at] > 0]
-        self._among_worst_since.update(dict.fromkeys(worst, now))
         there = set(ids)
-        self._among_worst_since = {
+        # a new one each time: another scrape may be reading the old one in its own thread
+        among = {
             stream_id: since
-            for stream_id, since in self._among_worst_since.items()
+            for stream_id, since in (self._among_worst_since | dict.fromkeys(worst, now)).items()
             if now - since < STAY_S and stream_id in there
         }
-        newest = sorted(self._among_worst_since, key=lambda one: -self._among_worst_since[one])
-        return set(newest[: self._worst])
+        self._among_worst_since = among
+        return set(sorted(among, key=lambda one: -among[one])[: self._worst])
 
 
 def _severity(part: Census) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -87,7 +89,17 @@ def _severity(part: Census) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return severity
 
 
-class _EngineMetrics(Collector):
+class _Collected(Collector):
+    """Metrics that were read already."""
+
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+class _EngineMetrics:
     """Totals and states of the service as a whole."""
 
     def __init__(self, engine: Engine, census: list[Census]) -> None:
@@ -197,14 +209,13 @@ def _counter(
     name: str, text: str, label: str | None, totals: dict[str, int]
 ) -> CounterMetricFamily:
     family = CounterMetricFamily(f"stepwatch_{name}", text, labels=[label] if label else [])
-    # a copy: the loop goes on counting while this thread reads
-    for key, total in dict(totals).items():
+    for key, total in totals.items():
         family.add_metric([key] if label else [], total)
     return family
 
 
 def _add(family: CounterMetricFamily, sink: str, totals: Counter[str]) -> None:
-    for kind, total in dict(totals).items():
+    for kind, total in totals.items():
         family.add_metric([sink, kind], total)
 
 

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import compress, islice, repeat
+from itertools import chain, compress, islice, repeat
 from math import isfinite
 from typing import Any, Final, Literal
 
@@ -25,8 +25,8 @@ Fields = dict[str, str | int | float | bool | tuple[Contributor, ...]]
 _log = structlog.get_logger("stepwatch.sinks")
 
 ENTRIES_PER_TRANSACTION: Final = 500  # some 3 ms of the event loop at a time
+# No health checks beside it: where the password is missing they recurse (redis-py #3745).
 RETRY: Final = Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), 1)
-HEALTH_CHECK_S: Final = 15
 CONNECTIONS: Final = 2
 
 # A script is a transaction with one reply in all instead of one an entry, and packed entries cost
@@ -61,10 +61,8 @@ KIND_OF_ERROR: Final = (
 PHASES: Final = {phase.value: phase.name.lower() for phase in Phase}
 IS_ANOMALY: Final = {Anomaly.UNKNOWN.value: None, Anomaly.NO.value: False, Anomaly.YES.value: True}
 TEXT: Final[dict[type, Callable[[Any], str]]] = {
-    str: str,
+    **dict.fromkeys((str, int, float), str),  # str of a float is its repr
     bool: lambda value: str(int(value)),
-    int: repr,
-    float: repr,
     tuple: lambda value: msgspec.json.encode(value).decode(),
 }
 
@@ -162,25 +160,19 @@ class RedisSink:
         try:
             await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
         except (exceptions.RedisError, OSError) as error:
-            kinds = (kind for of_type, kind in KIND_OF_ERROR if isinstance(error, of_type))
-            raise SinkError(next(kinds, "other"), str(error) or type(error).__name__) from error
+            raise SinkError(_kind(error), str(error) or type(error).__name__) from error
 
     def _all_transactions(self, delivery: Delivery) -> Iterator[_Transaction]:
-        verdicts = self._wanted(delivery.scored)
-        while fields := list(islice(verdicts, ENTRIES_PER_TRANSACTION)):
-            message = msgspec.json.encode(fields)
-            yield _Transaction(
-                self._keys.scores, _packed(fields), self._keys.live_scores, [message]
-            )
+        blocks = delivery.scored if self._scores != "off" else []
+        only_anomalies = self._scores == "anomalies"
+        verdicts = chain.from_iterable(_verdict_fields(block, only_anomalies) for block in blocks)
+        while part := list(islice(verdicts, ENTRIES_PER_TRANSACTION)):
+            live = [msgspec.json.encode(part)]
+            yield _Transaction(self._keys.scores, _packed(part), self._keys.live_scores, live)
         alerts = map(_alert_fields, delivery.alerts)
-        while fields := list(islice(alerts, ENTRIES_PER_TRANSACTION)):
-            messages = [msgspec.json.encode(alert) for alert in fields]
-            yield _Transaction(self._keys.alerts, _packed(fields), self._keys.live_alerts, messages)
-
-    def _wanted(self, scored: list[Scored]) -> Iterator[Fields]:
-        if self._scores != "off":
-            for block in scored:
-                yield from _verdict_fields(block, only_anomalies=self._scores == "anomalies")
+        while part := list(islice(alerts, ENTRIES_PER_TRANSACTION)):
+            live = [msgspec.json.encode(alert) for alert in part]
+            yield _Transaction(self._keys.alerts, _packed(part), self._keys.live_alerts, live)
 
 
 def _client(url: str, socket_timeout_s: float) -> Redis:
@@ -190,7 +182,6 @@ def _client(url: str, socket_timeout_s: float) -> Redis:
             socket_timeout=socket_timeout_s,
             socket_connect_timeout=socket_timeout_s,
             retry=RETRY,
-            health_check_interval=HEALTH_CHECK_S,
             max_connections=CONNECTIONS,
         )
     except ValueError:
@@ -199,7 +190,15 @@ def _client(url: str, socket_timeout_s: float) -> Redis:
     raise ValueError(problem)
 
 
-def _verdict_fields(scored: Scored, *, only_anomalies: bool) -> Iterator[Fields]:
+def _kind(error: BaseException) -> str:
+    links = [error]
+    while (cause := links[-1].__cause__) is not None:  # the pool hides errors in another
+        links.append(cause)
+    fitting = (kind for types, kind in KIND_OF_ERROR for link in links if isinstance(link, types))
+    return next(fitting, "other")
+
+
+def _verdict_fields(scored: Scored, only_anomalies: bool) -> Iterator[Fields]:
     verdicts = scored.verdicts
     is_wanted = verdicts.refusal == Refusal.NONE
     if only_anomalies:

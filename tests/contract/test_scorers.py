@@ -9,7 +9,8 @@ import pytest
 from models import registry
 from models.base import Scorer, State
 from models.blocks import Float32
-from models.fit import FitOptions, fit
+from models.epochs import FitOptions
+from models.fit import fit
 from models.scaler import MinMaxScaler
 from models.scoring import scoring
 from models.spec import ScalerSpec, ScorerSpec, Spec

@@ -1,10 +1,12 @@
 """Servers and readers for the tests of this folder."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from redis import Redis
 
+from tests.integration.running import Running, running_service, settings_of
 from tests.integration.servers import SERVERS, Server, client_of
 
 
@@ -26,3 +28,10 @@ def reader(url: str) -> Iterator[Redis]:
     """A client that looks at what was written."""
     with client_of(url) as client:
         yield client
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Running]:
+    """The whole service with two small models; streams are live from their first observation."""
+    async with running_service(settings_of(tmp_path)) as running:
+        yield running

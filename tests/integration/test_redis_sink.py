@@ -192,6 +192,7 @@ async def test_a_wrong_password_is_an_error_that_hides_it(url: str, reader: Redi
     right = RedisSink(url.replace("unix://", "unix://:right-secret@"), KEYS)
     await right.open()
     await right.close()
+    reader.config_set("requirepass", "")
 
 
 async def test_a_full_server_is_an_error_until_it_has_room(sink: RedisSink, reader: Redis) -> None:

@@ -114,6 +114,15 @@ def test_resolution_tells_how_long_and_how_bad(stage: Stage) -> None:
     )
 
 
+def test_worst_severity_counts_from_the_first_anomaly(stage: Stage) -> None:
+    """The anomalies in a row before the opening belong to the alert, older ones do not."""
+    for step, severity in enumerate([50.0, 0.5, 9.0, 3.0]):
+        stage.play(96 + step, verdict(severity=severity))
+    stage.play(100, verdict(status="opened", severity=2.0))
+
+    assert "worst severity 9.0" in stage.play(110, verdict(status="resolved"))
+
+
 def test_reopening_is_told_as_such(stage: Stage) -> None:
     """An alert that opens again under the same event id is not told as another one."""
     stage.play(100, verdict(status="opened", severity=2.0))

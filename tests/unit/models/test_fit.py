@@ -9,7 +9,8 @@ import torch
 from models import registry
 from models.blocks import Float64
 from models.checkpoint import Checkpoint
-from models.fit import MIN_ROWS, FitError, FitOptions, Progress, fit
+from models.epochs import FitError, FitOptions, Progress
+from models.fit import MIN_ROWS, fit
 from models.scaler import MinMaxScaler
 from models.scoring import scoring
 from models.spec import ScorerSpec

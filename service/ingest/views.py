@@ -1,0 +1,107 @@
+"""How streams and models look over HTTP, with an example of each."""
+
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.spec import Policy
+from service.ingest import openapi
+from service.ingest.schemas import PhaseName
+
+_LARGEST: Final = 1e9
+"""Largest z and sigma floor: their product has to stay a number, and sense ends long before."""
+
+
+class StreamOptionsBody(BaseModel):
+    """What may differ from stream to stream; left out: the model's or the service's default."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    model: str | None = Field(None, description="Name of a loaded model.")
+    z: float | None = Field(None, gt=0, le=_LARGEST)
+    sigma_floor: float | None = Field(None, gt=0, le=_LARGEST)
+    policy: Policy | None = None
+    start: Literal["own", "reference"] | None = Field(
+        None, description="How the stream starts when it is created or reset."
+    )
+
+
+class StreamView(BaseModel):
+    """A stream as it stands; unknown is null. Times are epoch seconds."""
+
+    stream_id: str
+    model: str
+    phase: PhaseName
+    created_at: float
+    observations: int
+    anomalies: int
+    last_timestamp: float | None
+    last_seq: int | None
+    score: float | None
+    threshold: float | None
+    scores_held: int = Field(description="Scores in the threshold's window.")
+    z: float
+    sigma_floor: float
+    policy: Policy
+    start: Literal["own", "reference"]
+
+
+class StreamPage(BaseModel):
+    """Streams in the order of their ids."""
+
+    streams: list[str]
+    total: int
+    next_after: str | None = Field(description="Give it as `after` for the next page.")
+
+
+class ModelView(BaseModel):
+    """A loaded model."""
+
+    name: str
+    scorer: str
+    metrics: list[str]
+    scoring: str
+    window: int
+    z: float
+    policy: Policy
+    streams: int
+    is_default: bool
+    content_hash: str
+    trained_at: str
+
+
+OPTIONS: Final = {"z": 10.0, "start": "own"}
+_VIEW: Final[dict[str, Any]] = {
+    "stream_id": openapi.STREAM,
+    "model": "pumps",
+    "phase": "live",
+    "created_at": 1763758800.0,
+    "observations": 61,
+    "anomalies": 1,
+    "last_timestamp": 1763762400.0,
+    "last_seq": 42,
+    "score": 0.31,
+    "threshold": 0.02,
+    "scores_held": 1000,
+    "z": 10.0,
+    "sigma_floor": 1e-6,
+    "policy": "clip",
+    "start": "own",
+}
+ANSWER: Final = openapi.answer(_VIEW)
+PAGE: Final = {"streams": [openapi.STREAM, "plant-a/pump-8"], "total": 2, "next_after": None}
+MODELS: Final = [
+    {
+        "name": "pumps",
+        "scorer": "gru",
+        "metrics": ["flow", "pressure"],
+        "scoring": "mse",
+        "window": 1000,
+        "z": 8.0,
+        "policy": "clip",
+        "streams": 2,
+        "is_default": True,
+        "content_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "trained_at": "2025-11-21T22:00:00+00:00",
+    }
+]
