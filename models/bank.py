@@ -6,10 +6,8 @@ from typing import Final, Literal
 import numpy as np
 
 from models import registry
-from models.base import State, StateLayout
+from models.base import State
 from models.blocks import (
-    NO_SEQ,
-    NO_TIME,
     Anomaly,
     Explanations,
     Float32,
@@ -20,9 +18,9 @@ from models.blocks import (
     Refusal,
     VerdictBlock,
     rounds,
-    unfit,
 )
 from models.checkpoint import Checkpoint
+from models.record import Record
 from models.scaler import MinMaxScaler
 from models.scoring import scoring
 from models.slab import Slab
@@ -30,17 +28,6 @@ from models.spec import Policy
 from models.threshold import RollingThreshold
 
 Start = Literal["own", "reference"]
-
-_RECORD: Final[StateLayout] = {
-    "last_time": ((), np.dtype(np.int64)),
-    "last_seq": ((), np.dtype(np.int64)),
-    "seen": ((), np.dtype(np.int64)),
-    "anomalies": ((), np.dtype(np.int64)),
-    "washout_left": ((), np.dtype(np.int32)),
-    "phase": ((), np.dtype(np.int8)),
-    "score": ((), np.dtype(np.float64)),
-    "threshold": ((), np.dtype(np.float64)),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +66,7 @@ class StreamBank:
         self._validation_scores = checkpoint.validation_scores
         self._thresholds = RollingThreshold(spec.threshold.window, spec.threshold.min_scores)
         self._memory = Slab(self.scorer.state_layout)
-        self._record = Slab(_RECORD)
+        self._record = Record()
         self._washed_out = self._after(checkpoint.reference_tail)
 
     def start(self, slots: Int, options: StreamOptions) -> None:
@@ -96,14 +83,9 @@ class StreamBank:
         washout = 0 if options.start == "reference" else self.spec.washout
         is_live = self._thresholds.counts(slots) >= self._thresholds.min_scores
         scored = np.where(is_live, Phase.LIVE, Phase.WARMUP)
-        self._record.clear(slots)
-        self._record["last_time"][slots] = NO_TIME
-        self._record["last_seq"][slots] = NO_SEQ
-        self._record["score"][slots] = np.nan
-        self._record["threshold"][slots] = np.nan
-        self._record["washout_left"][slots] = washout
-        self._record["phase"][slots] = Phase.WASHOUT if washout else scored
-        self._memory.scatter(slots, {name: row[0] for name, row in self._washed_out.items()})
+        phase = np.where(washout, Phase.WASHOUT, scored)
+        self._record.start(slots, washout=washout, phase=phase)
+        self._wash_out(slots)
 
     def configure(self, slots: Int, options: StreamOptions) -> None:
         """Set z, sigma floor and policy of streams that are there; nothing else changes.
@@ -141,17 +123,22 @@ class StreamBank:
         self, block: ObservationBlock, rows: Int, verdicts: VerdictBlock
     ) -> Explanations:
         """Advance rows of different streams; everything of one stream's step happens here."""
-        refusal = self._refusals(block, rows, verdicts.times)
+        self._record.date(block, rows, verdicts.times)
+        refusal = self._record.refusals(block, rows, verdicts.times)
         verdicts.refusal[rows] = refusal
         if refusal.any():
             rows = rows[refusal == Refusal.NONE]
         slots, values = block.slots[rows], block.values[rows]
+        gaps = self._record.gaps(block, rows, verdicts.times)
+        if gaps.any():
+            self._wash_out(slots[gaps])
+            self._record["washout_left"][slots[gaps]] = self.spec.washout
         prediction, memory = self.scorer.step(
             self._memory.gather(slots), self._scaler.scale(values)
         )
         self._memory.scatter(slots, memory)
         self._judge(rows, verdicts, self._scoring.score(prediction.residual, self._residual_scale))
-        self._remember(rows, verdicts)
+        self._record.remember(block, rows, verdicts)
 
         explained = (verdicts.is_anomaly[rows] == Anomaly.YES) | (
             block.explain[rows] & ~np.isnan(verdicts.score[rows])
@@ -189,30 +176,9 @@ class StreamBank:
             washing, of_washout - left + 1, np.where(warming, held + 1, 0)
         )
 
-    def _remember(self, rows: Int, verdicts: VerdictBlock) -> None:
-        slots, record = verdicts.slots[rows], self._record
-        record["last_time"][slots] = verdicts.times[rows]
-        record["last_seq"][slots] = np.maximum(record["last_seq"][slots], verdicts.seqs[rows])
-        record["seen"][slots] += 1
-        record["anomalies"][slots] += verdicts.is_anomaly[rows] == Anomaly.YES
-        for name in ("phase", "score", "threshold"):
-            record[name][slots] = getattr(verdicts, name)[rows]
-
-    def _refusals(self, block: ObservationBlock, rows: Int, times: Int) -> Int:
-        """Find why rows can't be taken, `Refusal` codes `[B]`; dates rows that had no time."""
-        slots, seqs = block.slots[rows], block.seqs[rows]
-        last_time, last_seq = self._record["last_time"][slots], self._record["last_seq"][slots]
-        undated = times[rows] == NO_TIME
-        if undated.any():
-            times[rows] = np.where(undated, np.maximum(block.arrival, last_time + 1), times[rows])
-        at, numbered = times[rows], seqs != NO_SEQ
-        refusal = unfit(block.values[rows], at)
-        fits = refusal == Refusal.NONE
-        is_before = (at < last_time) | (numbered & (seqs < last_seq))
-        is_again = (at == last_time) | (numbered & (seqs == last_seq))
-        refusal[fits & is_again] = Refusal.DUPLICATE
-        refusal[fits & is_before] = Refusal.OUT_OF_ORDER
-        return refusal
+    def _wash_out(self, slots: Int) -> None:
+        """Give streams the hidden state that the reference tail leaves."""
+        self._memory.scatter(slots, {name: row[0] for name, row in self._washed_out.items()})
 
     def _after(self, reference_tail: Float64) -> State:
         """Run one stream that has seen nothing over the reference tail."""

@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-import msgspec
 import structlog
 import torch
 import uvicorn
@@ -127,13 +126,13 @@ def _lifespan(
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """Add the schemas of the JSON that the ingest routes decode themselves."""
+    """Add what FastAPI does not know of the JSON that the doors take and give."""
     if app.openapi_schema is None:
         page = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes
         )
-        schemas = page.setdefault("components", {}).setdefault("schemas", {})
-        schemas |= msgspec.to_builtins(openapi.SCHEMAS)
+        for kind, known in openapi.components().items():
+            page.setdefault("components", {}).setdefault(kind, {}).update(known)
         app.openapi_schema = page
     return app.openapi_schema
 

@@ -7,12 +7,14 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 
 from service.embedded import EmbeddedValkey
 from service.engine.errors import StepwatchError
 
+_log = structlog.get_logger("stepwatch.server")
 _BACKLOG = 2048
 
 
@@ -67,6 +69,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start as uvicorn does, and tell who waits for it."""
         await super().startup(sockets)
+        # uvicorn says it only of sockets that it opened itself
+        _log.info("listening", url=self.url, docs=f"{self.url}/docs")
         self._is_up.set()
 
     @contextmanager

@@ -32,7 +32,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="STEPWATCH_", frozen=True, extra="forbid", populate_by_name=True
+        env_prefix="STEPWATCH_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
     )
 
     data_dir: Path = Field(default_factory=default_data_dir)
@@ -51,8 +55,8 @@ class Settings(BaseSettings):
     start: Start = "own"
     prime: bool = True
     window: Annotated[int, Field(ge=2)] | None = None
-    z: Annotated[float, Field(gt=0)] | None = None
-    sigma_floor: Annotated[float, Field(gt=0)] | None = None
+    z: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    sigma_floor: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     policy: Policy | None = None
     min_scores: Annotated[int, Field(ge=2)] | None = None
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -12,14 +12,16 @@ import structlog
 
 from models.blocks import ObservationBlock, VerdictBlock
 from service.engine.columns import Judged
-from service.engine.directory import Model, Stream
+from service.engine.directory import Model
 from service.engine.errors import Overloaded
-from service.engine.routing import Routed
+from service.engine.routing import Batch, Routed
 
 _log = structlog.get_logger("stepwatch.batcher")
 
 INLINE_ROWS: Final = 1000
 """Up to about so many rows the hop to the thread costs more than it brings (measured)."""
+ROWS_A_ROUND: Final = 100
+"""A round costs about as much as so many rows, so many rows of one stream are dear."""
 MAX_BATCH_ROWS: Final = 8192
 RETRY_AFTER_S: Final = 1.0
 
@@ -43,21 +45,6 @@ class _Job:
     then: Callable[[], None] | None
     future: asyncio.Future[Any]
     is_long: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows of several requests for one model that were scored together.
-
-    Attributes:
-        streams: One a row.
-        received_at: Monotonic seconds and number of rows of each request.
-    """
-
-    model: Model
-    streams: Sequence[Stream]
-    verdicts: VerdictBlock
-    received_at: Sequence[tuple[float, int]]
 
 
 _Outcome = tuple[list[_Rows], VerdictBlock | Exception] | tuple[_Job, Any]
@@ -139,9 +126,8 @@ class Batcher:
 
     def _flush(self) -> None:
         """Hand over what waits: on the loop if it is little, else on the thread."""
-        work, rows = self._take()
-        is_long = any(isinstance(item, _Job) and item.is_long for item in work)
-        if self._is_closed or (rows <= INLINE_ROWS and not is_long):
+        work, cost = self._take()
+        if self._is_closed or cost <= INLINE_ROWS:
             self._finish(_perform(work))
             return
         task = self._thread.submit(_perform, work)
@@ -149,13 +135,15 @@ class Batcher:
         wrapped.add_done_callback(lambda done: self._finish(done.result()))
 
     def _take(self) -> tuple[list[_Rows | _Job], int]:
+        """Take a batch off the queue; gives also what it costs, counted in rows."""
         work: list[_Rows | _Job] = []
-        rows = 0
+        rows = cost = 0
         while self._queue and rows < MAX_BATCH_ROWS:
             item = self._queue.popleft()
             rows += len(item.routed.rows) if isinstance(item, _Rows) else 0
+            cost += _cost(item)
             work.append(item)
-        return work, rows
+        return work, cost
 
     def _finish(self, outcomes: list[_Outcome]) -> None:
         """Resolve futures, then go on with what came meanwhile."""
@@ -191,6 +179,13 @@ class Batcher:
                 part = Judged(judged.scored, judged.marks, start, start + size)
             _resolve(item.future, part)
             start += size
+
+
+def _cost(item: _Rows | _Job) -> int:
+    if isinstance(item, _Job):
+        return INLINE_ROWS + 1 if item.is_long else 0
+    rows = len(item.routed.rows)
+    return rows + ROWS_A_ROUND * (rows // len(set(item.routed.streams)) - 1)
 
 
 def _batch(items: list[_Rows], sizes: list[int], verdicts: VerdictBlock) -> Batch:

@@ -12,7 +12,7 @@ from models.bank import StreamOptions
 from models.base import State
 from models.blocks import Int
 from service.engine.alerts import AlertPolicy, Alerts
-from service.engine.batcher import Batch, Batcher
+from service.engine.batcher import Batcher
 from service.engine.columns import Judged, Pending, Request
 from service.engine.counters import Counters
 from service.engine.directory import Directory, Model, Stream
@@ -20,7 +20,7 @@ from service.engine.dispatch import Outlet
 from service.engine.errors import BANK_REFUSALS, NotReady
 from service.engine.live import LiveFeed
 from service.engine.ports import Alert, Clock, Scored, Sink
-from service.engine.routing import Routing
+from service.engine.routing import Batch, Routing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

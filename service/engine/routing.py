@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from models.blocks import Float64, Int, ObservationBlock, Refusal, unfit
+from models.blocks import Float64, Int, ObservationBlock, Refusal, VerdictBlock, unfit
 from service.engine.columns import Columns, Request
 from service.engine.directory import Directory, Model, Stream
 from service.engine.errors import BANK_REFUSALS, RowError
@@ -22,6 +22,21 @@ class Routed:
     rows: Int
     streams: Sequence[Stream]
     block: ObservationBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of several requests for one model that were scored together.
+
+    Attributes:
+        streams: One a row.
+        received_at: Monotonic seconds and number of rows of each request.
+    """
+
+    model: Model
+    streams: Sequence[Stream]
+    verdicts: VerdictBlock
+    received_at: Sequence[tuple[float, int]]
 
 
 class Routing:

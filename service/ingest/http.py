@@ -27,9 +27,9 @@ _ACCEPTED: Final = 202
     summary="Score observations of many streams",
     response_class=Response,
     openapi_extra=openapi.body(
-        openapi.reference(Observations), openapi.reference(Observation), example=openapi.MANY
+        "observations", openapi.reference(Observations), openapi.reference(Observation)
     ),
-    responses=openapi.verdicts(openapi.MANY_VERDICTS, Verdicts, Verdict),
+    responses=openapi.verdicts("verdicts", Verdicts, Verdict),
 )
 async def score_many(
     request: Request, *, explain: Explain = False, verdict: Wanted = "full"
@@ -48,9 +48,9 @@ async def score_many(
     summary="Score observations of one stream",
     response_class=Response,
     openapi_extra=openapi.body(
-        openapi.reference(Observation), openapi.reference(Observations), example=openapi.ONE
+        "observation", openapi.reference(Observation), openapi.reference(Observations)
     ),
-    responses=openapi.verdicts(openapi.VERDICT, Verdict, Verdicts),
+    responses=openapi.verdicts("verdict", Verdict, Verdicts),
 )
 async def score_one(
     request: Request,

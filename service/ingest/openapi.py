@@ -6,6 +6,7 @@ import msgspec
 from fastapi import Path
 
 from service.ingest.errors import PROBLEM_JSON, Problem
+from service.ingest.examples import EXAMPLES, STREAM
 from service.ingest.schemas import (
     Alerts,
     AlertView,
@@ -16,12 +17,14 @@ from service.ingest.schemas import (
     Verdicts,
 )
 
+Answers = dict[int | str, dict[str, Any]]
+
 _JSON: Final = "application/json"
 _REF: Final = "#/components/schemas/{name}"
-_, SCHEMAS = msgspec.json.schema_components(
+_, _SCHEMAS = msgspec.json.schema_components(
     [Observation, Observations, Verdict, Refused, AlertView, Alerts, Problem], ref_template=_REF
 )
-SCHEMAS["Verdicts"] = {
+_SCHEMAS["Verdicts"] = {
     "title": "Verdicts",
     "description": Verdicts.__doc__,
     "type": "object",
@@ -33,9 +36,7 @@ SCHEMAS["Verdicts"] = {
     },
     "required": ["verdicts"],
 }
-"""Schemas of the JSON that FastAPI does not know of, for the components of the page."""
 
-STREAM: Final = "plant-a/pump-7"
 StreamId = Annotated[
     str,
     Path(
@@ -43,55 +44,6 @@ StreamId = Annotated[
         openapi_examples={"a pump": {"value": STREAM}},
     ),
 ]
-_VALUES: Final = {"flow": 1.5, "pressure": 0.2}
-ONE: Final = {"timestamp": 1763762400.0, "values": _VALUES, "seq": 42}
-MANY: Final = {
-    "observations": [
-        {"stream_id": STREAM, "timestamp": 1763762460.0, "values": _VALUES},
-        {"stream_id": "plant-a/pump-8", "timestamp": 1763762460.0, "values": [1.5, None]},
-    ]
-}
-_CONTRIBUTORS: Final = [
-    {"metric": "flow", "actual": 1.5, "expected": 0.6, "share": 0.97},
-    {"metric": "pressure", "actual": 0.2, "expected": 0.21, "share": 0.03},
-]
-_EVENT: Final = "9f86d081884c7d65"
-VERDICT: Final = {
-    "stream_id": STREAM,
-    "timestamp": 1763762400.0,
-    "seq": 42,
-    "phase": "live",
-    "score": 0.31,
-    "smoothed_score": None,
-    "threshold": 0.02,
-    "severity": 15.5,
-    "is_anomaly": True,
-    "contributors": _CONTRIBUTORS,
-    "alert": {"event_id": _EVENT, "status": "open"},
-    "progress": None,
-}
-_REFUSAL: Final = {
-    "index": 1,
-    "error": {"type": "out-of-order", "detail": "the time or seq lies before the stream's last"},
-}
-MANY_VERDICTS: Final = {"verdicts": [VERDICT, _REFUSAL]}
-ALERTS: Final = {
-    "alerts": [
-        {
-            "event_id": _EVENT,
-            "stream_id": STREAM,
-            "model": "pumps",
-            "status": "opened",
-            "timestamp": 1763762400.0,
-            "since": 1763762280.0,
-            "opened_at": 1763762400.0,
-            "severity": 15.5,
-            "peak_severity": 15.5,
-            "anomalies": 3,
-            "contributors": _CONTRIBUTORS,
-        }
-    ]
-}
 
 _PROBLEMS: Final = {
     400: ("No JSON, or not of the shape that is taken.", "malformed-json", "this is no JSON"),
@@ -120,41 +72,57 @@ _PROBLEMS: Final = {
 }
 
 
+def components() -> dict[str, dict[str, Any]]:
+    """Give the schemas FastAPI does not know of, and the examples.
+
+    FastAPI would leave out every null of an example that stands in the page itself.
+    """
+    told = dict(EXAMPLES)
+    for status, (_, slug, detail) in _PROBLEMS.items():
+        title = slug.replace("-", " ").capitalize()
+        told[slug] = {"type": slug, "title": title, "status": status, "detail": detail}
+    return {
+        "schemas": msgspec.to_builtins(_SCHEMAS),
+        "examples": {name: {"value": value} for name, value in told.items()},
+    }
+
+
 def reference(schema: type) -> dict[str, str]:
     """Point to a schema in the components of the page."""
     return {"$ref": _REF.format(name=schema.__name__)}
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problems(*statuses: int) -> Answers:
     """Document the problems a route may answer with."""
-    found: dict[int | str, dict[str, Any]] = {}
+    found: Answers = {}
     for status in statuses:
-        description, slug, detail = _PROBLEMS[status]
-        title = slug.replace("-", " ").capitalize()
-        example = {"type": slug, "title": title, "status": status, "detail": detail}
-        content = {PROBLEM_JSON: {"schema": reference(Problem), "example": example}}
+        description, slug, _ = _PROBLEMS[status]
+        content = {PROBLEM_JSON: _content(slug, reference(Problem))}
         found[status] = {"description": description, "content": content}
     return found
 
 
-def body(*schemas: dict[str, Any], example: Any) -> dict[str, Any]:
+def body(example: str, *schemas: dict[str, Any]) -> dict[str, Any]:
     """Document a body that may have one of several schemas."""
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
-    content = {_JSON: {"schema": schema, "example": example}}
-    return {"requestBody": {"required": True, "content": content}}
+    return {"requestBody": {"required": True, "content": {_JSON: _content(example, schema)}}}
 
 
 def answer(
-    example: Any, schema: dict[str, Any] | None = None, *, media_type: str = _JSON
-) -> dict[int | str, dict[str, Any]]:
+    example: str, schema: dict[str, Any] | None = None, *, media_type: str = _JSON
+) -> Answers:
     """Document an answer by an example; without a schema, the one FastAPI knows stands."""
-    content = {"example": example} | ({} if schema is None else {"schema": schema})
-    return {200: {"content": {media_type: content}}}
+    return {200: {"content": {media_type: _content(example, schema)}}}
 
 
-def verdicts(example: Any, *types: type) -> dict[int | str, dict[str, Any]]:
+def verdicts(example: str, *types: type) -> Answers:
     """Document the answer to observations."""
     found = answer(example, {"anyOf": [reference(one) for one in types]})
     found[200]["description"] = "Verdicts in the order sent; a refused row stands in its place."
     found[202] = {"description": "Taken with `?verdict=none`; nothing is sent back."}
     return found | problems(400, 413, 415, 422, 429, 503)
+
+
+def _content(example: str, schema: dict[str, Any] | None) -> dict[str, Any]:
+    shown = {"examples": {example: {"$ref": f"#/components/examples/{example}"}}}
+    return shown if schema is None else {"schema": schema, **shown}

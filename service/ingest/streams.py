@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from models.blocks import NO_SEQ, NO_TIME
 from service.engine.directory import Stream, with_options
-from service.ingest import openapi, views
+from service.ingest import openapi
 from service.ingest.body import JSON, engine_of, read_body
 from service.ingest.encode import PHASES, alert_view, encode
 from service.ingest.errors import MalformedJSON
@@ -25,7 +25,7 @@ _MICROSECONDS: Final = 1_000_000
     "/streams",
     tags=["streams"],
     summary="List streams",
-    responses={**openapi.answer(views.PAGE), **openapi.problems(422)},
+    responses={**openapi.answer("streams"), **openapi.problems(422)},
 )
 async def list_streams(
     request: Request,
@@ -44,7 +44,7 @@ async def list_streams(
     "/models",
     tags=["models"],
     summary="List models",
-    responses=openapi.answer(views.MODELS),
+    responses=openapi.answer("models"),
 )
 async def list_models(request: Request) -> list[ModelView]:
     """Give the models that are loaded, with their metrics and rules."""
@@ -75,7 +75,7 @@ async def list_models(request: Request) -> list[ModelView]:
     tags=["alerts"],
     summary="List open alerts",
     response_class=Response,
-    responses=openapi.answer(openapi.ALERTS, openapi.reference(Alerts)),
+    responses=openapi.answer("alerts", openapi.reference(Alerts)),
 )
 async def list_alerts(request: Request) -> Response:
     """Give the alerts that are open, oldest first."""
@@ -87,7 +87,7 @@ async def list_alerts(request: Request) -> Response:
     "/streams/{stream_id:path}/reset",
     tags=["streams"],
     summary="Begin a stream anew",
-    responses={**views.ANSWER, **openapi.problems(404, 422, 503)},
+    responses={**openapi.answer("stream"), **openapi.problems(404, 422, 503)},
 )
 async def reset_stream(request: Request, stream_id: openapi.StreamId) -> StreamView:
     """Empty hidden state and threshold window, resolve an open alert, begin washout."""
@@ -101,7 +101,7 @@ async def reset_stream(request: Request, stream_id: openapi.StreamId) -> StreamV
     "/streams/{stream_id:path}",
     tags=["streams"],
     summary="Look at a stream",
-    responses={**views.ANSWER, **openapi.problems(404, 422, 503)},
+    responses={**openapi.answer("stream"), **openapi.problems(404, 422, 503)},
 )
 async def get_stream(request: Request, stream_id: openapi.StreamId) -> StreamView:
     """Show phase, last score and threshold, and how it is judged."""
@@ -112,10 +112,10 @@ async def get_stream(request: Request, stream_id: openapi.StreamId) -> StreamVie
     "/streams/{stream_id:path}",
     tags=["streams"],
     summary="Create or change a stream",
-    openapi_extra=openapi.body(StreamOptionsBody.model_json_schema(), example=views.OPTIONS),
+    openapi_extra=openapi.body("options", StreamOptionsBody.model_json_schema()),
     responses={
-        **views.ANSWER,
-        201: {"description": "Created.", "model": StreamView, **views.ANSWER[200]},
+        **openapi.answer("stream"),
+        201: {"description": "Created.", "model": StreamView, **openapi.answer("stream")[200]},
         **openapi.problems(400, 413, 415, 422, 503),
     },
 )

@@ -1,11 +1,10 @@
-"""How streams and models look over HTTP, with an example of each."""
+"""How streams and models look over HTTP."""
 
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.spec import Policy
-from service.ingest import openapi
 from service.ingest.schemas import PhaseName
 
 _LARGEST: Final = 1e9
@@ -68,40 +67,3 @@ class ModelView(BaseModel):
     is_default: bool
     content_hash: str
     trained_at: str
-
-
-OPTIONS: Final = {"z": 10.0, "start": "own"}
-_VIEW: Final[dict[str, Any]] = {
-    "stream_id": openapi.STREAM,
-    "model": "pumps",
-    "phase": "live",
-    "created_at": 1763758800.0,
-    "observations": 61,
-    "anomalies": 1,
-    "last_timestamp": 1763762400.0,
-    "last_seq": 42,
-    "score": 0.31,
-    "threshold": 0.02,
-    "scores_held": 1000,
-    "z": 10.0,
-    "sigma_floor": 1e-6,
-    "policy": "clip",
-    "start": "own",
-}
-ANSWER: Final = openapi.answer(_VIEW)
-PAGE: Final = {"streams": [openapi.STREAM, "plant-a/pump-8"], "total": 2, "next_after": None}
-MODELS: Final = [
-    {
-        "name": "pumps",
-        "scorer": "gru",
-        "metrics": ["flow", "pressure"],
-        "scoring": "mse",
-        "window": 1000,
-        "z": 8.0,
-        "policy": "clip",
-        "streams": 2,
-        "is_default": True,
-        "content_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        "trained_at": "2025-11-21T22:00:00+00:00",
-    }
-]

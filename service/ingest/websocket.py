@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Final
 
 import structlog
 from fastapi import APIRouter, Query, WebSocket
-from starlette.websockets import WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocketDisconnect
 
 from service.engine.columns import Pending
 from service.engine.engine import Engine
@@ -26,6 +26,7 @@ WINDOW: Final = 64
 """Frames that may wait for their answer; beyond that the socket is not read on."""
 TRY_AGAIN_LATER: Final = 1013
 TOO_SLOW: Final = 1008
+CLOSE_S: Final = 1.0
 
 
 class UnsupportedFrame(RequestError):  # noqa: N818 - says what the frame is
@@ -113,8 +114,9 @@ async def _closing(socket: WebSocket) -> AsyncIterator[None]:
     except* WebSocketDisconnect:
         _log.debug("websocket gone", path=socket.url.path)
     except* _TooSlow:
-        if socket.application_state is WebSocketState.CONNECTED:
-            await socket.close(TOO_SLOW, "answers are not read")
+        # where the buffer is full, not even the close gets out: there is no waiting for it
+        with suppress(TimeoutError, WebSocketDisconnect):
+            await asyncio.wait_for(socket.close(TOO_SLOW, "answers are not read"), CLOSE_S)
 
 
 @router.websocket("/live")

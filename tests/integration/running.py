@@ -1,7 +1,7 @@
 """The service as it really runs: uvicorn in the test's own loop, with small models."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import msgspec
+from websockets.asyncio.client import connect
 
 from models.checkpoint import Checkpoint
 from models.slab import Slab
@@ -43,21 +44,14 @@ class Running:
         return self.server.url
 
     @property
-    def websocket_url(self) -> str:
-        """Base of WebSocket."""
-        return self.server.url.replace("http", "ws", 1)
-
-    @property
     def engine(self) -> Engine:
         """The engine inside."""
         engine: Engine = self.server.app.state.engine
         return engine
 
-    @property
-    def redis_url(self) -> str:
-        """Where its Redis answers."""
-        url: str = self.server.app.state.redis_url
-        return url
+    def websocket(self, path: str = "/v1/ingest", **options: Any) -> connect:
+        """Connect to a WebSocket, past any proxy."""
+        return connect(self.url.replace("http", "ws", 1) + path, proxy=None, **options)
 
 
 def pumps() -> Checkpoint:
@@ -74,6 +68,11 @@ def settings_of(data_dir: Path, **changes: Any) -> Settings:
     return Settings(data_dir=data_dir, port=0, **given)
 
 
+def client_of(url: str) -> httpx.AsyncClient:
+    """Make a client that goes straight to a server of this machine, whatever the environment."""
+    return httpx.AsyncClient(base_url=url, timeout=ANSWER_S, trust_env=False)
+
+
 @asynccontextmanager
 async def running_service(settings: Settings) -> AsyncIterator[Running]:
     """Serve in this loop until the end of the block."""
@@ -83,7 +82,7 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
     try:
         if serving.done():
             await serving
-        async with httpx.AsyncClient(base_url=server.url, timeout=ANSWER_S) as client:
+        async with client_of(server.url) as client:
             yield Running(server, client)
     finally:
         server.should_exit = True
@@ -113,3 +112,18 @@ def state_of(engine: Engine) -> dict[str, bytes]:
     }
     streams = [f"{stream.stream_id} {stream.slot}" for stream in engine.directory]
     return state | {"streams": "\n".join(streams).encode()}
+
+
+async def eventually(check: Callable[[], Awaitable[bool]], within_s: float = ANSWER_S) -> None:
+    """Ask again and again until the answer is yes, for what tells nobody when it happens."""
+    async with asyncio.timeout(within_s):
+        while not await check():  # noqa: ASYNC110 - nothing would set an event
+            await asyncio.sleep(0.02)
+
+
+async def metrics_of(service: Running) -> dict[str, float]:
+    """Read the metrics page: `name{label="value"}`, labels sorted by name, to its number."""
+    page = await service.http.get("/metrics")
+    assert page.status_code == httpx.codes.OK, page.text
+    samples = (line.rpartition(" ") for line in page.text.splitlines() if line[:1] != "#")
+    return {name: float(value) for name, _, value in samples if name}

@@ -7,7 +7,6 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 
 from tests.integration.running import (
@@ -115,7 +114,7 @@ async def refused(service: Running, path: str, data: bytes | str) -> httpx.Respo
 async def refused_frame(service: Running, data: bytes | str) -> object:
     """Send a bad frame and after it an empty one, which has to be answered too."""
     before = state_of(service.engine)
-    async with connect(f"{service.websocket_url}/v1/ingest") as socket:
+    async with service.websocket() as socket:
         await socket.send(data)
         answer = json.loads(await socket.recv())
         await socket.send("[]")
@@ -189,7 +188,7 @@ async def test_bytes_that_are_no_text(service: Running) -> None:
 async def test_too_large_a_frame(service: Running) -> None:
     """A frame of too many bytes closes its socket with 1009 and touches nothing."""
     before = state_of(service.engine)
-    async with connect(f"{service.websocket_url}/v1/ingest") as socket:
+    async with service.websocket() as socket:
         await socket.send(" " * (MAX_BODY_BYTES + 1))
         with pytest.raises(ConnectionClosedError) as closed:
             await socket.recv()

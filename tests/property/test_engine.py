@@ -92,11 +92,11 @@ class Writer:
             "values": self.named(draft.values, draft.order),
         }
         seq = self.seqs.get(draft.stream, 0) + 2
-        if draft.is_numbered or kind in {"same-seq", "lower-seq"}:
+        if draft.is_numbered or draft.stream not in self.times:
             row["seq"] = seq
         if kind == "good":
             self.times[draft.stream] = row["timestamp"]
-            self.seqs[draft.stream] = row.get("seq", self.seqs.get(draft.stream, 0))
+            self.seqs[draft.stream] = row.get("seq", seq - 2)
             return row, ""
         return self.spoiled(row, kind, draft), REFUSED[kind]
 
@@ -129,3 +129,91 @@ class Writer:
             "same-seq": {"seq": self.seqs.get(draft.stream, 0)},
         }
         return row | changes[kind]
+
+
+def new_engine() -> Engine:
+    return make_engine(make_directory(Model("pumps", StreamBank(CHECKPOINT))))
+
+
+async def ask(engine: Engine, rows: list[Any]) -> list[Verdict | Refused]:
+    body = json.dumps({"observations": rows}).encode()
+    return answer_rows(await engine.submit(DECODER.body(body).request).answer())
+
+
+async def answers(requests: list[list[Any]], *, at_once: bool) -> list[list[Verdict | Refused]]:
+    """Send requests to a fresh engine, each after the last or all in one turn of the loop."""
+    async with running(new_engine()) as engine:
+        if at_once:
+            return await asyncio.gather(*(ask(engine, rows) for rows in requests))
+        return [await ask(engine, rows) for rows in requests]
+
+
+def kinds(answer: list[Verdict | Refused]) -> list[str]:
+    return [row.error.type if isinstance(row, Refused) else "" for row in answer]
+
+
+def numbers(answer: list[Verdict | Refused]) -> list[list[Any]]:
+    taken = [row for row in answer if isinstance(row, Verdict)]
+    return [[row.score, row.threshold] for row in taken]
+
+
+def slabs(engine: Engine) -> dict[str, bytes]:
+    """Copy every array a bank keeps, bit for bit."""
+    bank = engine.directory.models["pumps"].bank
+    parts = {"memory": bank._memory, "record": bank._record, "scores": bank._thresholds._slab}
+    return {
+        f"{part} {name}": array.tobytes()
+        for part, slab in parts.items()
+        for name, array in slab._arrays.items()
+    }
+
+
+@settings(max_examples=100, deadline=None)
+@given(mixes, st.booleans())
+def test_every_row_is_answered_and_good_rows_score_as_if_alone(
+    mix: list[list[Draft]], at_once: bool
+) -> None:
+    """However rows come together and whatever stands between them, each gets its own due."""
+    writer = Writer()
+    written = [[writer.write(draft) for draft in drafted] for drafted in mix]
+    requests = [[row for row, _ in rows] for rows in written]
+    found = asyncio.run(answers(requests, at_once=at_once))
+    for rows, answer in zip(written, found, strict=True):
+        assert kinds(answer) == [error for _, error in rows]
+        places = [at for at, (_, error) in enumerate(rows) if error]
+        assert [row.index for row in answer if isinstance(row, Refused)] == places
+
+    alone = [[row] for rows in written for row, error in rows if not error]
+    expected = asyncio.run(answers(alone, at_once=False))
+    np.testing.assert_allclose(
+        np.array([one for answer in found for one in numbers(answer)], float),
+        np.array([one for answer in expected for one in numbers(answer)], float),
+        rtol=1e-4,
+        atol=1e-7,
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(good, max_size=6), st.lists(bad, min_size=1, max_size=8))
+def test_bad_rows_alone_touch_nothing(before: list[Draft], drafted: list[Draft]) -> None:
+    """Every state stays bit for bit, and no stream is created."""
+    writer = Writer()
+    history = [writer.write(draft)[0] for draft in before]
+    fitting = [
+        one for one in drafted if one.kind not in NEEDS_A_STREAM or one.stream in writer.times
+    ]
+    written = [writer.write(draft) for draft in fitting]
+
+    async def play() -> None:
+        async with running(new_engine()) as engine:
+            for row in history:
+                await ask(engine, [row])
+            state, streams = slabs(engine), list(engine.directory)
+            if written:
+                answer = await ask(engine, [row for row, _ in written])
+                assert kinds(answer) == [error for _, error in written]
+            assert slabs(engine) == state
+            assert list(engine.directory) == streams
+            assert sum(engine.counters.refused.values()) == len(written)
+
+    asyncio.run(play())

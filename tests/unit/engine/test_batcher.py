@@ -8,12 +8,12 @@ import pytest
 
 from models.bank import StreamOptions
 from models.blocks import Refusal
-from service.engine.batcher import INLINE_ROWS, Batch, Batcher
+from service.engine.batcher import INLINE_ROWS, Batcher
 from service.engine.columns import Judged
 from service.engine.directory import Model, Stream
 from service.engine.errors import Overloaded
 from service.engine.ports import Scored
-from service.engine.routing import Routed
+from service.engine.routing import Batch, Routed
 from tests.engines import METRICS, WatchedBank
 from tests.fakes import ARRIVAL, block, normal_values
 

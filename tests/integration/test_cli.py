@@ -1,0 +1,250 @@
+"""The command line: what it does, and how it says what is wrong."""
+
+import asyncio
+import csv
+import json
+import os
+import re
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from models.checkpoint import Checkpoint
+from service.cli.main import app
+from service.ingest.schemas import Verdict
+from tests.fakes import make_checkpoint, normal_values
+from tests.integration.processes import ended, served, started, stepwatch
+from tests.integration.running import METRICS, SPIKE, pumps
+
+pytestmark = pytest.mark.integration
+
+ROWS = 400
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory with the model pumps; nothing of this machine's settings."""
+    for name in [name for name in os.environ if name.startswith(("STEPWATCH_", "REDIS_URL"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("STEPWATCH_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    pumps().save(tmp_path / "models" / "pumps")
+    return tmp_path
+
+
+def write_csv(path: Path, rows: list[list[float]], names: list[str] = METRICS) -> Path:
+    """Write a CSV with a header and a time column."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["timestamp", *names])
+        writer.writerows([1_700_000_000 + 60 * at, *row] for at, row in enumerate(rows))
+    return path
+
+
+@pytest.fixture
+def recorded(data_dir: Path) -> Path:
+    """A recorded file of the metrics of pumps."""
+    return write_csv(data_dir / "recorded.csv", normal_values(ROWS, len(METRICS)).tolist())
+
+
+def run(*arguments: str | Path) -> Result:
+    """Run a command within this process."""
+    return CliRunner().invoke(app, [str(one) for one in arguments])
+
+
+def failed(*arguments: str | Path) -> str:
+    """Run a command that has to fail clearly; gives what it said on stderr."""
+    result = run(*arguments)
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "error: " in result.stderr
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+async def test_train_models_serve(data_dir: Path, recorded: Path) -> None:
+    """A model trained on a file is listed with its facts and serves at once."""
+    trained = await stepwatch(
+        "train", recorded, "--name", "new", "--epochs", "2", data_dir=data_dir
+    )
+    assert trained.status == 0, trained.err
+    assert "stepwatch serve --default-model new" in trained.out
+    spec = Checkpoint.load(data_dir / "models" / "new").spec
+    assert (spec.metrics, spec.step_s, spec.training.rows) == (METRICS, 60.0, ROWS)
+    listed = run("models")
+    assert listed.exit_code == 0
+    assert {"new", "pumps"} <= set(listed.stdout.split())
+    async with served("--default-model", "new", data_dir=data_dir) as service:
+        answer = await service.http.post(
+            "/v1/observations", json={"stream_id": "a", "values": [0.5, 0.5]}
+        )
+        assert answer.json()["progress"] == {"done": 1, "of": 60}
+        other = await stepwatch("serve", "--port", "0", data_dir=data_dir)
+    assert other.status == 1
+    assert "another service, process" in other.err
+
+
+def test_models_without_any(tmp_path: Path) -> None:
+    """An empty data directory says how to make the first model."""
+    listed = run("models", "--data-dir", tmp_path / "[/]none")
+    assert listed.exit_code == 0
+    assert "[/]none" in listed.stdout
+    assert "stepwatch train" in listed.stdout
+
+
+def test_damaged_models_are_told_apart(data_dir: Path) -> None:
+    """A damaged checkpoint is named with its reason; the others are listed all the same."""
+    make_checkpoint().save(data_dir / "models" / "bad")
+    (data_dir / "models" / "bad" / "weights.safetensors").write_bytes(b"nothing")
+    listed = run("models")
+    assert listed.exit_code == 0
+    assert "bad: " in listed.stderr
+    assert "train it again" in listed.stderr
+    assert "pumps" in listed.stdout
+
+
+def test_replay_writes_a_row_an_observation(data_dir: Path) -> None:
+    """Replay gives each row its verdict, with the names and the alerts of live traffic."""
+    rows = normal_values(100, len(METRICS)).tolist()
+    file = write_csv(data_dir / "spiked.csv", [*rows[:90], SPIKE, SPIKE, *rows[92:]])
+    out = data_dir / "[out].csv"
+    result = run("replay", file, "--model", "pumps", "--out", out)
+    assert result.exit_code == 0, result.stderr
+    assert f"100 observations, 2 anomalies: {out}" in result.stdout
+    with out.open(newline="", encoding="utf-8") as written:
+        verdicts = list(csv.DictReader(written))
+    assert list(verdicts[0]) == list(Verdict.__struct_fields__)
+    assert len(verdicts) == 100
+    assert {row["phase"] for row in verdicts} == {"live"}
+    assert float(verdicts[1]["timestamp"]) == 1_700_000_060
+    contributors = json.loads(verdicts[90]["contributors"])
+    assert {one["metric"] for one in contributors} == set(METRICS)
+    assert verdicts[91]["alert"] == ""
+
+
+def test_replay_obeys_the_settings(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is set for alerts and the start of a stream counts in replay too."""
+    monkeypatch.setenv("STEPWATCH_ALERT_OPEN_AFTER", "1")
+    rows = normal_values(70, len(METRICS)).tolist()
+    file = write_csv(data_dir / "spiked.csv", [*rows[:69], SPIKE])
+    out = data_dir / "out.csv"
+    assert run("replay", file, "--model", "pumps", "--out", out, "--start", "own").exit_code == 0
+    with out.open(newline="", encoding="utf-8") as written:
+        verdicts = list(csv.DictReader(written))
+    assert [row["phase"] for row in verdicts] == ["washout"] * 60 + ["live"] * 10
+    assert json.loads(verdicts[-1]["alert"])["status"] == "opened"
+
+
+def test_what_train_refuses(data_dir: Path, recorded: Path) -> None:
+    """Train names the file, the line or the option that it cannot use, and saves nothing."""
+    bad = data_dir / "bad.csv"
+    for line, named in (
+        ("3,4,x", "line 3: 'x' is no number (column 'pressure')"),
+        ("3,[/b],4", "line 3: '[/b]' is no number (column 'flow')"),
+        ("3,4", "line 3: 2 cells where the first line has 3"),
+        ("1,4,5", "line 3: time 1 is not after that of the row before"),
+        ("3,,5", "line 3: a value is missing (column 'flow')"),
+        ("3,4,1e999", "line 3: '1e999' is not finite"),
+        ("3,4,5", "2 rows are too few"),
+    ):
+        bad.write_text(f"timestamp,flow,pressure\n1,2,3\n{line}\n", encoding="utf-8")
+        assert named in failed("train", bad, "--name", "new")
+    for arguments, named in (
+        (("train", data_dir / "none.csv", "--name", "new"), "there is no such file"),
+        (("train", data_dir, "--name", "new"), "there is no such file"),
+        (("train", recorded, "--name", "../new"), "'../new' is no name"),
+        (("train", recorded, "--name", "new", "--scorer", "[x]"), "there is no scorer '[x]'"),
+        (("train", recorded, "--name", "new", "--policy", "some"), "threshold: Invalid enum"),
+        (("train", recorded, "--name", "new", "--z", "0"), "threshold: Expected `float` > 0"),
+        (("train", recorded, "--name", "new", "--time-column", "t"), "no column 't'"),
+    ):
+        assert named in failed(*arguments)
+    assert [path.name for path in (data_dir / "models").iterdir()] == ["pumps"]
+
+
+def test_what_replay_refuses(data_dir: Path, recorded: Path) -> None:
+    """Replay names what does not fit and leaves no file, whole or half."""
+    other = write_csv(data_dir / "other.csv", [[1.0, 2.0]], ["flow", "speed"])
+    out = data_dir / "results" / "out.csv"
+    to_out = ("--out", out)
+    for arguments, named in (
+        (("replay", recorded, "--model", "none", *to_out), "none: no checkpoint here"),
+        (("replay", other, "--model", "pumps", *to_out), "has the metrics flow, speed"),
+        (("replay", recorded, "--model", "pumps", "--start", "now", *to_out), "STEPWATCH_START"),
+        (("replay", recorded, "--model", "pumps", *to_out), "No such file or directory"),
+    ):
+        assert named in failed(*arguments)
+    out.parent.mkdir()
+    late = data_dir / "late.csv"
+    late.write_text("time,flow,pressure\n-9000000000,1,2\n", encoding="utf-8")
+    assert "beyond 2200" in failed("replay", late, "--model", "pumps", *to_out)
+    assert list(out.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("step", ["0", "-1", "nan", "inf"])
+def test_a_step_is_above_zero(recorded: Path, step: str) -> None:
+    """A step that is no time between two rows is a wrong option: status 2."""
+    for arguments in (("train", "--name", "new"), ("replay", "--model", "pumps", "--out", "out")):
+        result = run(arguments[0], recorded, *arguments[1:], "--step", step)
+        assert result.exit_code == 2
+        assert "seconds above 0 are wanted" in result.stderr
+
+
+async def test_an_interrupted_training_changes_nothing(data_dir: Path) -> None:
+    """Ctrl-C during the epochs leaves the old checkpoint in place and nothing half-done."""
+    models = data_dir / "models"
+    before = Checkpoint.load(models / "pumps").spec.content_hash
+    file = write_csv(data_dir / "long.csv", np.tile(normal_values(300, 2), (10, 1)).tolist())
+    options = ("--name", "pumps", "--epochs", "1000")
+    training = await started("train", file, *options, data_dir=data_dir, FORCE_COLOR="1")
+    assert training.stderr is not None
+    shown = ""
+    while "epoch 2" not in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown):
+        piece = await training.stderr.read(1000)
+        assert piece, shown
+        shown += piece.decode(errors="replace")
+    training.send_signal(signal.SIGINT)
+    interrupted = await ended(training)
+    assert interrupted.status == 130
+    assert "interrupted" in interrupted.err
+    assert "Traceback" not in interrupted.err
+    assert [path.name for path in models.iterdir()] == ["pumps"]
+    assert Checkpoint.load(models / "pumps").spec.content_hash == before
+
+
+def processes_of(data_dir: Path) -> list[str]:
+    """Find the processes whose command line names a directory."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # ended meanwhile
+            continue
+        found += [line] if str(data_dir) in line else []
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+async def test_serve_says_why_it_does_not_start(data_dir: Path, tmp_path: Path) -> None:
+    """A damaged checkpoint, an unknown model or a taken port end serve clearly, with no Valkey."""
+    damaged = tmp_path / "damaged"
+    pumps().save(damaged / "models" / "pumps")
+    (damaged / "models" / "pumps" / "weights.safetensors").write_bytes(b"nothing")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        results = await asyncio.gather(
+            stepwatch("serve", "--port", "0", data_dir=damaged),
+            stepwatch("serve", "--port", "0", "--default-model", "none", data_dir=data_dir),
+            stepwatch("serve", "--port", port, data_dir=data_dir),
+        )
+    named = ("train it again", "there is no model 'none'; loaded are: pumps", f"127.0.0.1:{port}")
+    for result, name in zip(results, named, strict=True):
+        assert result.status == 1
+        assert name in result.err
+        assert "Traceback" not in result.err
+    assert processes_of(data_dir) == []
