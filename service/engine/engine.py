@@ -11,6 +11,7 @@ import numpy as np
 from models.bank import StreamOptions
 from models.base import State
 from models.blocks import Int
+from models.record import silent
 from service.engine.alerts import AlertPolicy, Alerts
 from service.engine.batcher import Batcher
 from service.engine.columns import Judged, Pending, Request
@@ -168,6 +169,7 @@ class Engine:
         """Read what the bank knows of one stream, as plain numbers."""
         slots = np.array([stream.slot])
         state = await self._batcher.run(lambda: stream.model.bank.inspect(slots))
+        state["is_silent"] = silent(state, self.clock.now())
         return {name: column[0].item() for name, column in state.items()}
 
     async def census(self) -> list[Census]:

@@ -180,6 +180,9 @@ async def _view(request: Request, stream: Stream) -> StreamView:
         last_timestamp=(
             None if known["last_time"] == NO_TIME else known["last_time"] / _MICROSECONDS
         ),
+        missing_values=known["missing"],
+        usual_step_s=(known["step_us"] or known["pace_us"]) / _MICROSECONDS or None,
+        is_silent=known["is_silent"],
         last_seq=None if known["last_seq"] == NO_SEQ else known["last_seq"],
         score=None if math.isnan(known["score"]) else known["score"],
         threshold=None if math.isnan(known["threshold"]) else known["threshold"],

@@ -34,8 +34,13 @@ class StreamView(BaseModel):
     created_at: float
     observations: int
     anomalies: int
+    missing_values: int
     last_timestamp: float | None
     last_seq: int | None
+    usual_step_s: float | None = Field(
+        description="Usual seconds between observations: of their times, else of their arrivals."
+    )
+    is_silent: bool = Field(description="Nothing has come for ten usual steps.")
     score: float | None
     threshold: float | None
     scores_held: int = Field(description="Scores in the threshold's window.")

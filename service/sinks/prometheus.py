@@ -21,6 +21,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from models.blocks import Phase
+from models.record import silent
 from service.engine import counters
 from service.engine.engine import Census, Engine
 from service.engine.errors import ROW_ERROR_TYPES
@@ -156,6 +157,10 @@ class _EngineMetrics:
         phases = GaugeMetricFamily(
             "stepwatch_streams", "Streams by phase.", labels=["model", "phase"]
         )
+        quiet = GaugeMetricFamily(
+            "stepwatch_streams_silent", "Nothing for ten usual steps.", labels=["model"]
+        )
+        now = self._engine.clock.now()
         info = InfoMetricFamily("stepwatch_model", "Loaded models.", labels=["model"])
         for part in self._census:
             spec = part.model.bank.spec
@@ -164,7 +169,8 @@ class _EngineMetrics:
                 phases.add_metric([part.model.name, phase.name.lower()], counts[phase])
             about = {"scorer": spec.scorer.name, "content_hash": spec.content_hash}
             info.add_metric([part.model.name], about)
-        yield from (phases, info)
+            quiet.add_metric([part.model.name], int(silent(part.record, now).sum()))
+        yield from (phases, quiet, info)
         yield InfoMetricFamily(
             "stepwatch_build", "This program.", value={"version": version("stepwatch")}
         )

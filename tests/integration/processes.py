@@ -42,9 +42,14 @@ async def started(
 
 
 async def ended(process: asyncio.subprocess.Process) -> Ended:
-    """Wait for the end of a command."""
-    async with asyncio.timeout(ANSWER_S):
-        out, err = await process.communicate()
+    """Wait for the end of a command; it is killed if that takes too long."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.integration.running import (
+    ANSWER_S,
     SPIKE,
     Running,
     client_of,
@@ -177,10 +178,11 @@ async def prometheus(directory: Path, target: str) -> AsyncIterator[httpx.AsyncC
     assert process.stderr is not None
     try:
         address = None
-        while address is None:
-            line = (await process.stderr.readline()).decode()
-            assert line, "Prometheus did not start"
-            address = re.search(r'Listening on" address=(127\.0\.0\.1:\d+)', line)
+        async with asyncio.timeout(ANSWER_S):
+            while address is None:
+                line = (await process.stderr.readline()).decode()
+                assert line, "Prometheus did not start"
+                address = re.search(r'Listening on" address=(127\.0\.0\.1:\d+)', line)
         async with client_of(f"http://{address[1]}") as client:
             yield client
     finally:
