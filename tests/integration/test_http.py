@@ -1,5 +1,6 @@
 """The HTTP doors of a real service."""
 
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,12 @@ async def test_health_and_readiness(service: Running) -> None:
     ready = (await service.http.get("/readyz")).json()
     assert ready["status"] == "ready"
     assert set(ready["sinks"]) == {"live", "log", "redis"}
+
+
+async def test_answers_are_not_held_back(service: Running) -> None:
+    """The listening socket has Nagle's delay off; connections inherit that, on every loop."""
+    (listening,) = service.server.servers[0].sockets
+    assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_while_not_ready_nothing_is_taken(service: Running) -> None:
