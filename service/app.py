@@ -10,6 +10,7 @@ import torch
 import uvicorn
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi_offline import FastAPIOffline
 
 from models.bank import StreamBank, StreamOptions
 from models.checkpoint import Checkpoint, checkpoints
@@ -86,7 +87,9 @@ def build_engine(settings: Settings, models: dict[str, Model], redis_url: str) -
 
 def build_app(settings: Settings, models: dict[str, Model]) -> FastAPI:
     """Build the web application; nothing is opened before its lifespan begins."""
-    app = FastAPI(
+    # the page's own scripts: a plant's network has no way to the usual ones
+    app = FastAPIOffline(
+        redoc_url=None,
         title="Stepwatch",
         version=version("stepwatch"),
         description=DESCRIPTION,

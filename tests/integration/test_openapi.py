@@ -1,6 +1,7 @@
 """The OpenAPI page: every route with an example, and every example runs as it stands."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -121,6 +122,16 @@ async def test_the_docs_page_answers(service: Running) -> None:
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/html")
     assert "/openapi.json" in answer.text
+
+
+async def test_the_docs_page_needs_no_other_host(service: Running) -> None:
+    """Scripts and styles of the page come from the service: a plant's network is often closed."""
+    text = (await service.http.get("/docs")).text
+    parts = re.findall(r'(?:src|href)="([^"]+)"', text)
+    assert {"swagger-ui-bundle.js", "swagger-ui.css"} <= {part.rsplit("/", 1)[-1] for part in parts}
+    for part in parts:
+        assert part.startswith("/")
+        assert (await service.http.get(part)).status_code == 200
 
 
 async def test_every_example_fits_its_schema(page: Page) -> None:
