@@ -52,16 +52,24 @@ class StreamBank:
 
     Args:
         checkpoint: Weights, spec and what a stream needs to start.
-        scaler: Bounds to scale with, one row for all slots; None takes the checkpoint's.
+        scaler: Bounds to scale with, one row for all or one a slot; None takes the checkpoint's.
+        residual_scale: Sigmas of the residuals, `[1, K]` or `[C, K]`; None takes the checkpoint's.
     """
 
-    def __init__(self, checkpoint: Checkpoint, scaler: MinMaxScaler | None = None) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        scaler: MinMaxScaler | None = None,
+        residual_scale: Float32 | None = None,
+    ) -> None:
         spec = checkpoint.spec
         self.spec: Final = spec
         self.scorer: Final = registry.build(spec, checkpoint.weights)
         self.n_features: Final = self.scorer.n_features
         self._scaler = scaler or MinMaxScaler.from_spec(spec.scaler)
-        self._residual_scale = checkpoint.residual_scale[None]
+        self._residual_scale = (
+            checkpoint.residual_scale[None] if residual_scale is None else residual_scale
+        )
         self._scoring = scoring(spec.scoring.rule)
         self._validation_scores = checkpoint.validation_scores
         self._thresholds = RollingThreshold(spec.threshold.window, spec.threshold.min_scores)
@@ -133,47 +141,55 @@ class StreamBank:
         if gaps.any():
             self._wash_out(slots[gaps])
             self._record["washout_left"][slots[gaps]] = self.spec.washout
-        prediction, memory = self.scorer.step(
-            self._memory.gather(slots), self._scaler.scale(values)
-        )
+        scaler, scale = self._scaler.of(slots), self._scale_of(slots)
+        prediction, memory = self.scorer.step(self._memory.gather(slots), scaler.scale(values))
         self._memory.scatter(slots, memory)
-        self._judge(rows, verdicts, self._scoring.score(prediction.residual, self._residual_scale))
+        score = self._scoring.score(prediction.residual, scale)
+        self._judge(rows, verdicts, np.where(prediction.valid, score, np.nan))
         self._record.remember(block, rows, verdicts)
 
         explained = (verdicts.is_anomaly[rows] == Anomaly.YES) | (
             block.explain[rows] & ~np.isnan(verdicts.score[rows])
         )
-        residual, expected = prediction.residual[explained], prediction.expected[explained]
+        share = self._scoring.contributions(prediction.residual, scale)
         return Explanations(
             rows=rows[explained],
             actual=values[explained],
-            expected=self._scaler.unscale(expected),
-            share=self._scoring.contributions(residual, self._residual_scale),
+            expected=scaler.unscale(prediction.expected)[explained],
+            share=share[explained],
         )
 
     def _judge(self, rows: Int, verdicts: VerdictBlock, score: Float64) -> None:
-        """Judge scores against the threshold as it stands, then let them enter it."""
+        """Judge scores against the threshold as it stands, then let them enter it.
+
+        A score is NaN where the scorer had nothing to compare with: no verdict, and none enters.
+        """
         slots = verdicts.slots[rows]
         left = self._record["washout_left"][slots]
         washing = left > 0
         threshold = np.where(washing, np.nan, self._thresholds.thresholds(slots))
         score = np.where(washing, np.nan, score)
         warming = ~washing & np.isnan(threshold)
+        known = ~np.isnan(score)
+        self._thresholds.enter(slots[known], score[known], threshold[known])
         held = self._thresholds.counts(slots)
-        self._thresholds.enter(slots[~washing], score[~washing], threshold[~washing])
         self._record["washout_left"][slots] = np.maximum(left - 1, 0)
 
         anomaly = np.where(score > threshold, Anomaly.YES, Anomaly.NO)
         verdicts.score[rows], verdicts.threshold[rows] = score, threshold
         verdicts.severity[rows] = score / threshold
-        verdicts.is_anomaly[rows] = np.where(np.isnan(threshold), Anomaly.UNKNOWN, anomaly)
+        is_judged = known & ~np.isnan(threshold)
+        verdicts.is_anomaly[rows] = np.where(is_judged, anomaly, Anomaly.UNKNOWN)
         verdicts.phase[rows] = np.where(
             washing, Phase.WASHOUT, np.where(warming, Phase.WARMUP, Phase.LIVE)
         )
         of_washout, of_warmup = self.spec.washout, self._thresholds.min_scores
         verdicts.of[rows] = np.where(washing, of_washout, np.where(warming, of_warmup, 0))
-        verdicts.done[rows] = np.where(
-            washing, of_washout - left + 1, np.where(warming, held + 1, 0)
+        verdicts.done[rows] = np.where(washing, of_washout - left + 1, np.where(warming, held, 0))
+
+    def _scale_of(self, slots: Int) -> Float32:
+        return (
+            self._residual_scale if len(self._residual_scale) == 1 else self._residual_scale[slots]
         )
 
     def _wash_out(self, slots: Int) -> None:
@@ -182,7 +198,7 @@ class StreamBank:
 
     def _after(self, reference_tail: Float64) -> State:
         """Run one stream that has seen nothing over the reference tail."""
-        x: Float32 = self._scaler.scale(reference_tail)
+        x: Float32 = MinMaxScaler.from_spec(self.spec.scaler).scale(reference_tail)
         _, state = self.scorer.run(self.scorer.initial_state(1), x[:, None])
         return state
 

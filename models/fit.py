@@ -46,9 +46,7 @@ def fit(
     _check_values(values, metrics)
     _check_options(options)
     split = len(values) - int(len(values) * VALIDATION_SHARE)
-    bounds = ScalerSpec(
-        minimum=values[:split].min(axis=0).tolist(), maximum=values[:split].max(axis=0).tolist()
-    )
+    bounds = _bounds(values[:split])
     spec = Spec(metrics=metrics, scaler=bounds, scorer=options.scorer, step_s=step_s)
     x = MinMaxScaler.from_spec(bounds).scale(values)
     with _one_thread():
@@ -67,6 +65,10 @@ def fit(
         residual_scale=residual.std(axis=0),
         validation_scores=scores[-MAX_VALIDATION_SCORES:],
     )
+
+
+def _bounds(values: Float64) -> ScalerSpec:
+    return ScalerSpec(minimum=values.min(axis=0).tolist(), maximum=values.max(axis=0).tolist())
 
 
 def _check_values(values: Float64, metrics: list[str]) -> None:

@@ -21,6 +21,8 @@ from models.slab import Slab
 
 GAP_STEPS: Final = 10
 """More than so many usual steps without an observation are a gap."""
+MIN_ARRIVAL_GAP_US: Final = 5e6
+"""Arrivals jitter with the network: a pause below five seconds is neither a gap nor silence."""
 MIN_SEEN: Final = 10
 """Observations before a stream's usual step is believed."""
 _LARGEST_RATIO: Final = 2.0
@@ -95,7 +97,8 @@ class Record(Slab):
         )
         usual = np.where(is_dated, self["step_us"][slots], self["pace_us"][slots])
         known = (self["seen"][slots] >= MIN_SEEN) & (usual > 0)
-        gap: Bool = known & (waited > GAP_STEPS * usual)
+        least = np.where(is_dated, 0.0, MIN_ARRIVAL_GAP_US)
+        gap: Bool = known & (waited > np.maximum(GAP_STEPS * usual, least))
         return gap
 
     def remember(self, block: ObservationBlock, rows: Int, verdicts: VerdictBlock) -> None:
@@ -125,7 +128,8 @@ def silent(record: dict[str, np.ndarray], now: int) -> Bool:
     """
     usual = np.maximum(record["step_us"], record["pace_us"])
     waited = _elapsed(np.int64(now), record["last_arrival"])
-    is_silent: Bool = (record["seen"] >= MIN_SEEN) & (usual > 0) & (waited > GAP_STEPS * usual)
+    longest = np.maximum(GAP_STEPS * usual, MIN_ARRIVAL_GAP_US)
+    is_silent: Bool = (record["seen"] >= MIN_SEEN) & (usual > 0) & (waited > longest)
     return is_silent
 
 

@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from models.blocks import Float32, Float64
+from models.blocks import Float32, Float64, Int
 from models.spec import ScalerSpec
 
 
@@ -16,8 +16,8 @@ class MinMaxScaler:
     A handful of values hundreds of ranges away would otherwise drown every other metric.
 
     Attributes:
-        minimum: Lower bounds, raw units, `[1, F]`, or `[B, F]` for bounds of their own a row.
-        span: Upper minus lower bound, `[1, F]` or `[B, F]`; 1 where a metric was constant.
+        minimum: Lower bounds, raw units, `[1, F]`, or `[C, F]` for bounds of their own a slot.
+        span: Upper minus lower bound, `[1, F]` or `[C, F]`; 1 where a metric was constant.
         clip: Scaled range that values are clipped to.
     """
 
@@ -31,6 +31,12 @@ class MinMaxScaler:
         minimum = np.asarray([spec.minimum], np.float64)
         span = np.asarray([spec.maximum], np.float64) - minimum
         return cls(minimum, np.where(span > 0, span, 1.0), spec.clip)
+
+    def of(self, slots: Int) -> "MinMaxScaler":
+        """Give the scaler of rows for these slots, `[B]`; itself if it is one for all."""
+        if len(self.minimum) == 1:
+            return self
+        return MinMaxScaler(self.minimum[slots], self.span[slots], self.clip)
 
     def scale(self, values: Float64) -> Float32:
         """Scale raw values `[B, F]`; NaN (missing) stays NaN."""

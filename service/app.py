@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -103,9 +104,16 @@ def build_app(settings: Settings, models: dict[str, Model]) -> FastAPI:
     for module in (http, websocket, streams, operations):
         app.include_router(module.router)
     errors.install(app)
-    app.add_middleware(OriginGuard, allowed=settings.allowed_origins)
+    app.add_middleware(
+        OriginGuard, allowed=settings.allowed_origins, on_refusal=partial(_count_problem, app)
+    )
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+def _count_problem(app: FastAPI, slug: str) -> None:
+    engine: Engine = app.state.engine
+    engine.counters.problems[slug] += 1
 
 
 def _lifespan(

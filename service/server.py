@@ -48,11 +48,14 @@ class Server(uvicorn.Server):
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal comes or `should_exit` is set.
 
+        Args:
+            sockets: What to listen on, closed afterwards; by default the configured address.
+
         Raises:
             ListenError: If the address is taken or not this machine's.
             EmbeddedError: If the embedded store does not start.
         """
-        listening = sockets or [_listening(self.config.host, self.config.port)]
+        listening = sockets or [listen(self.config.host, self.config.port)]
         try:
             with self._store():
                 await super().serve(listening)
@@ -103,7 +106,12 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Open the socket to serve on; connections wait in it until somebody serves.
+
+    Raises:
+        ListenError: If the address is taken or not this machine's.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)

@@ -78,6 +78,14 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, given: str | None) -> str | None:
+        """Say so at the start, and not by a sink that never comes up."""
+        if given is not None and not given.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("begin with redis://, rediss:// or unix://")
+        return given
+
     @field_validator("allowed_origins", "export", mode="before")
     @classmethod
     def _split_at_commas(cls, given: object) -> object:

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from models.checkpoint import CheckpointError
+from models.checkpoint import NAME, CheckpointError
 from models.epochs import FitError
-from models.reading import ReadingError
+from models.recording import ReadingError
 from service.engine.errors import StepwatchError
 from service.settings import Settings
 
@@ -32,6 +32,9 @@ def _above_zero(seconds: float | None) -> float | None:
 
 Step = Annotated[
     float | None, typer.Option(help="Seconds between rows, if known.", callback=_above_zero)
+]
+TimeColumn = Annotated[
+    str | None, typer.Option(help="Name, or position from 1, of the CSV's time column.")
 ]
 INTERRUPTED: Final = 130
 stdout: Final = Console()
@@ -65,6 +68,12 @@ def fail(reason: object) -> NoReturn:
     """Say why and end with status 1."""
     complain("error", reason)
     raise typer.Exit(1)
+
+
+def check_name(model: str) -> None:
+    """Fail on what is no name of a model, such as a path out of the models' directory."""
+    if not NAME.fullmatch(model):
+        fail(f"'{model}' is no name: 1 to 100 of A-Z a-z 0-9 . _ - , beginning with A-Z a-z 0-9")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`stepwatch demo`: a simulated plant, faults and all, watched by the real service."""
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -19,7 +20,7 @@ from service.demo.plant import Plant
 from service.demo.tally import Tally
 from service.demo.training import PUMPS, train
 from service.logs import configure_logs
-from service.server import Server
+from service.server import Server, listen
 
 MODEL: Final = "pumps"
 """Name of the demo's model; it has a data directory of its own, below the user's."""
@@ -36,14 +37,15 @@ def demo(
     settings = settings_of(data_dir=chosen.data_dir / "demo", port=port, default_model=MODEL)
     configure_logs("error", settings.log_format)
     chosen_seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-    with failing_clearly():
+    # a taken port is told before the training, not after it
+    with failing_clearly(), listen(settings.host, settings.port) as listening:
         _trained(settings.models_dir / MODEL)
         server = build_server(settings)
         tally = Tally()
         scene = _scene(chosen_seed, tally)
         stdout.print(f"seed {chosen_seed}", style="dim")
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_play(server, scene, minutes))
+            runner.run(_play(server, listening, scene, minutes))
 
 
 def _trained(directory: Path) -> Checkpoint:
@@ -58,9 +60,11 @@ def _scene(seed: int, tally: Tally) -> Scene:
     return Scene(plant=plant, schedule=schedule, narrator=Narrator(stdout, RATE_HZ, tally))
 
 
-async def _play(server: Server, scene: Scene, minutes: float | None) -> None:
+async def _play(
+    server: Server, listening: socket.socket, scene: Scene, minutes: float | None
+) -> None:
     """Serve and stream until the time is up, Ctrl-C comes or one of the two ends."""
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve([listening]))
     await server.until_started(serving)
     if serving.done():
         return await serving

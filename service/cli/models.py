@@ -1,15 +1,18 @@
 """`stepwatch models`: what has been trained."""
 
-from rich.table import Table
+from rich import box
+from rich.table import Column, Table
 
 from models.checkpoint import Checkpoint, CheckpointError, checkpoints
 from service.cli.console import DataDir, complain, settings_of, stdout, tell
+
+_TO_THE_MINUTE = len("2026-01-31T23:59")
 
 
 def models(data_dir: DataDir = None) -> None:
     """List the checkpoints in the data directory; damaged ones with their reason."""
     directory = settings_of(data_dir=data_dir).models_dir
-    table = Table("name", "scorer", "metrics", "rows", "epochs", "validation loss", "trained at")
+    table = _table()
     found = checkpoints(directory)
     for name, path in found.items():
         try:
@@ -26,9 +29,18 @@ def models(data_dir: DataDir = None) -> None:
             str(facts.rows),
             f"{facts.epochs} (best {facts.best_epoch})",
             f"{facts.validation_loss:.6f}",
-            facts.finished_at,
+            facts.finished_at[:_TO_THE_MINUTE].replace("T", " "),
         )
     if found:
         stdout.print(table)
     else:
         tell(f"no models in {directory}; train one with 'stepwatch train FILE --name NAME'")
+
+
+def _table() -> Table:
+    """Make columns that a narrow terminal folds but never cuts, the time in one piece."""
+    names = ("name", "scorer", "metrics", "rows", "epochs")
+    folded = [Column(name, overflow="fold") for name in names]
+    loss = Column("validation loss", min_width=len("validation"))
+    time = Column("trained at (UTC)", no_wrap=True)
+    return Table(*folded, loss, time, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)

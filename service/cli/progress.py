@@ -30,7 +30,12 @@ def training_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
                 total=progress.epochs,
                 completed=progress.epochs_done,
                 told=f"epoch {math.ceil(progress.epochs_done)} of at most {progress.epochs}, "
-                f"loss {progress.train_loss:.6f}, validation {progress.validation_loss:.6f}",
+                f"loss {progress.train_loss:.6f}, validation {_told(progress.validation_loss)}",
             )
 
         yield show
+
+
+def _told(loss: float) -> str:
+    """Infinite is what the loss is called until there is one."""
+    return f"{loss:.6f}" if math.isfinite(loss) else "-"

@@ -4,7 +4,7 @@ import csv
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -14,8 +14,19 @@ from rich.progress import track
 from models.bank import StreamBank, StreamOptions
 from models.blocks import NO_SEQ, ObservationBlock
 from models.checkpoint import Checkpoint
-from models.reading import MICROSECONDS, ReadingError, Recording, default_names, read
-from service.cli.console import DataDir, Step, failing_clearly, settings_of, stderr, tell
+from models.reading import read
+from models.recording import MICROSECONDS, ReadingError, Recording, default_names
+from service.cli.console import (
+    DataDir,
+    Step,
+    TimeColumn,
+    check_name,
+    fail,
+    failing_clearly,
+    settings_of,
+    stderr,
+    tell,
+)
 from service.engine.alerts import Alerts
 from service.engine.columns import Judged
 from service.engine.directory import Model, Stream
@@ -31,15 +42,17 @@ def replay(
     file: Annotated[Path, typer.Argument(help="CSV, or npz with an array 'test'.")],
     model: Annotated[str, typer.Option(help="Name of the model.")],
     out: Annotated[Path, typer.Option(help="CSV to write, a row per observation.")],
-    start: Annotated[str, typer.Option(help="reference: goes on from the training data; own.")] = (
-        "reference"
-    ),
+    start: Annotated[
+        Literal["reference", "own"], typer.Option(help="reference goes on from the training data.")
+    ] = "reference",
     step: Step = None,
-    time_column: Annotated[str | None, typer.Option(help="Name of the CSV's time column.")] = None,
+    time_column: TimeColumn = None,
     data_dir: DataDir = None,
 ) -> None:
     """Score a recorded file through the same bank as live traffic."""
     settings = settings_of(data_dir=data_dir, start=start)
+    check_name(model)
+    _check_out(out)
     with failing_clearly():
         checkpoint = Checkpoint.load(settings.models_dir / model)
         checkpoint = checkpoint.with_threshold(**settings.threshold_overrides)
@@ -48,6 +61,14 @@ def replay(
         rows = _replayed(recording, step_s, Model(model, StreamBank(checkpoint)), settings)
         anomalies = _write(out, rows, len(recording.values))
     tell(f"{len(recording.values)} observations, {anomalies} anomalies: {out}")
+
+
+def _check_out(out: Path) -> None:
+    """Fail before the work where its result can't be written after it."""
+    if out.is_dir():
+        fail(f"--out {out}: is a directory; name a file in it")
+    if not out.parent.is_dir():
+        fail(f"--out {out}: there is no directory {out.parent}")
 
 
 def fitted(recording: Recording, checkpoint: Checkpoint) -> Recording:
@@ -92,8 +113,9 @@ def _replayed(
             )
         )
         marks, _ = alerts.apply(model, [stream] * size, verdicts)
-        scored = Scored(model.name, model.metrics, [stream.stream_id] * size, verdicts)
-        for row in verdict_rows(Judged(scored, marks, 0, size)):
+        ids = [stream.stream_id] * size
+        scored = Scored(model.name, model.metrics, ids, verdicts, marks)
+        for row in verdict_rows(Judged(scored, 0, size)):
             if not isinstance(row, Verdict):
                 raise ReadingError(f"an observation was refused: {row.detail}")
             yield row

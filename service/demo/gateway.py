@@ -95,11 +95,11 @@ async def _next_tick(due_s: float, period_s: float, stop: asyncio.Event) -> floa
     """Wait until the next tick is due, or until told to stop; gives when it was due."""
     now_s = asyncio.get_running_loop().time()
     due_s = max(due_s + period_s, now_s - CATCH_UP_S)
+    stopping = asyncio.create_task(stop.wait())
     try:
-        async with asyncio.timeout(max(due_s - now_s, 0.0)):
-            await stop.wait()
-    except TimeoutError:
-        pass
+        await asyncio.wait({stopping}, timeout=max(due_s - now_s, 0.0))
+    finally:
+        stopping.cancel()
     return due_s
 
 

@@ -83,10 +83,10 @@ class Narrator:
             return
         if phases == {"live"}:
             self._is_watching = True
-            self._console.print(f"All {len(verdicts)} pumps are live; faults will come.")
+            self._print(f"All {len(verdicts)} pumps are live; faults will come.")
         elif "phase" not in self._told:
             self._told.add("phase")
-            self._console.print(f"{len(verdicts)} pumps are streaming; the service tunes in.")
+            self._print(f"{len(verdicts)} pumps are streaming; the service tunes in.")
 
     def _follow(self, verdict: Verdict) -> None:
         """Remember the worst severity of an open alert, or of the anomalies that may open one."""
@@ -121,12 +121,12 @@ class Narrator:
         )
         by_share = sorted(verdict.contributors or [], key=lambda part: -part.share)
         for part in by_share[:SHOWN_CONTRIBUTORS]:
-            self._console.print(f"{'':17} {_compared(part)}", highlight=False)
+            self._print(f"{'':17} {_compared(part)}")
         truth = "[magenta]no fault had been injected: a false alert[/]"
         if fault is not None:
             delay_s = (step - fault.start) / self._rate_hz
             truth = f"[green]injected {delay_s:.1f} s before:[/] {_described(fault)}"
-        self._console.print(f"{'':17} {truth}", highlight=False)
+        self._print(f"{'':17} {truth}")
 
     def _tell_resolution(self, step: int, stream_id: str) -> None:
         alert = self._open.pop(stream_id, None)
@@ -156,11 +156,15 @@ class Narrator:
         """Report a refusal the first time only: the next tick would bring the same again."""
         if kind not in self._told:
             self._told.add(kind)
-            self._console.print(f"[red]refused[/] {escape(kind)}: {escape(detail)}")
+            self._print(f"[red]refused[/] {escape(kind)}: {escape(detail)}")
 
     def _say(self, step: int, text: str) -> None:
         minutes, seconds = divmod(int(step / self._rate_hz), 60)
-        self._console.print(f"{minutes:02d}:{seconds:02d}  {text}", highlight=False)
+        self._print(f"{minutes:02d}:{seconds:02d}  {text}")
+
+    def _print(self, text: str) -> None:
+        """Leave long lines to the terminal: it wraps them so that they can be copied whole."""
+        self._console.print(text, highlight=False, soft_wrap=True)
 
 
 def _severity(verdict: Verdict) -> float:
@@ -172,10 +176,10 @@ def _described(fault: Fault) -> str:
 
 
 def _compared(part: Contributor) -> str:
-    """Set a metric's actual value beside what was expected, in its unit."""
+    """Set actual beside expected, in the metric's unit, then its share of the score."""
     unit = _UNITS.get(part.metric, "")
     actual = "missing" if part.actual is None else f"{part.actual:.4g}"
     return (
         f"{escape(part.metric):<16} {actual:>7} {unit}, expected {part.expected:.4g} "
-        f"[dim]({part.share:.0%} of the score)[/]"
+        f"[dim]({100 * part.share:.0f} %)[/]"
     )

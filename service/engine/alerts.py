@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.blocks import Anomaly, Explanations, Phase, Refusal, VerdictBlock
-from service.engine.columns import Mark, MarkStatus
 from service.engine.directory import Model, Stream
-from service.engine.ports import Alert, AlertStatus, Contributor
+from service.engine.ports import Alert, AlertStatus, Contributor, Mark, MarkStatus
 
 TOP_CONTRIBUTORS: Final = 5
 

@@ -176,7 +176,7 @@ class Batcher:
         for item, size in zip(items, sizes, strict=True):
             part = judged
             if isinstance(judged, Judged):
-                part = Judged(judged.scored, judged.marks, start, start + size)
+                part = Judged(judged.scored, start, start + size)
             _resolve(item.future, part)
             start += size
 

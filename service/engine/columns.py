@@ -3,13 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from models.blocks import Float64, Int
 from service.engine.errors import RowError
 from service.engine.ports import Scored
-
-MarkStatus = Literal["opened", "updated", "resolved", "open"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,24 +50,10 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """What a verdict says of its stream's alert."""
-
-    event_id: str
-    status: MarkStatus
-
-
-@dataclass(frozen=True, slots=True)
 class Judged:
-    """Verdicts from `start` to `stop` of a block that may serve several requests.
-
-    Attributes:
-        scored: The whole block with its names.
-        marks: Alerts by row of the whole block.
-    """
+    """Verdicts from `start` to `stop` of a block that may serve several requests."""
 
     scored: Scored
-    marks: dict[int, Mark]
     start: int
     stop: int
 

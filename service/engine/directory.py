@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from models.bank import StreamBank, StreamOptions
-from service.engine.errors import InvalidOption, RowError, UnknownModel, UnknownStream
+from service.engine.errors import InvalidOption, NotAdmitted, RowError, UnknownModel, UnknownStream
 
 ROUTE_WORDS: Final = ("observations", "reset", "accept-baseline")
 """Last parts of our own routes: no stream id may end in one."""
@@ -143,20 +143,16 @@ class Directory:
         """Make a stream; its slot still has to be started by the bank.
 
         Raises:
-            InvalidOption: If the id is not valid or taken, the limit is reached or no model serves
-                it.
+            NotAdmitted: If the id is not valid, the limit is reached or no model serves it.
+            InvalidOption: If the stream is there already.
             UnknownModel: If the named model is not loaded.
         """
-        if error := id_error(stream_id):
-            raise InvalidOption(error)
         if stream_id in self._streams:
             raise InvalidOption(f"there is a stream '{stream_id}' already")
-        chosen = self.default if model is None else self.model(model)
-        if chosen is None:
-            raise InvalidOption(self._no_model().detail)
-        if self.is_full:
-            raise InvalidOption(self._too_many().detail)
-        return self.add(stream_id, chosen, options, at)
+        admitted = self.admit(stream_id, self.default if model is None else self.model(model))
+        if isinstance(admitted, RowError):
+            raise NotAdmitted(admitted)
+        return self.add(stream_id, admitted, options, at)
 
     @property
     def is_full(self) -> bool:
@@ -171,13 +167,13 @@ class Directory:
         """Look a stream up that need not be there."""
         return self._streams.get(stream_id)
 
-    def admit(self, stream_id: str) -> Model | RowError:
-        """Find the model that would serve a stream nobody knows yet, or why none does."""
+    def admit(self, stream_id: str, model: Model | None) -> Model | RowError:
+        """Give the model that is to serve a stream nobody knows yet, or why it may not come in."""
         if error := id_error(stream_id):
             return RowError("invalid-id", error)
-        if self.default is None:
+        if model is None:
             return self._no_model()
-        return self._too_many() if self.is_full else self.default
+        return self._too_many() if self.is_full else model
 
     def add(self, stream_id: str, model: Model, options: StreamOptions, at: int) -> Stream:
         """Enter a stream that was admitted; its slot still has to be started by the bank."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -139,11 +139,11 @@ class Engine:
         return stream
 
     async def reset(self, stream: Stream) -> None:
-        """Begin a stream anew; an open alert is resolved."""
+        """Begin a stream anew, with washout on its own observations; resolve an open alert."""
         self._check_ready()
         slots = np.array([stream.slot])
         await self._batcher.run(
-            partial(stream.model.bank.start, slots, stream.options),
+            partial(stream.model.bank.start, slots, replace(stream.options, start="own")),
             then=partial(self._close_alert, stream),
         )
 
@@ -215,11 +215,12 @@ class Engine:
             batch.model.metrics,
             [stream.stream_id for stream in batch.streams],
             batch.verdicts,
+            marks,
         )
         self._count(batch, transitions)
         for outlet in self.outlets:
             outlet.put(scored, transitions)
-        return Judged(scored, marks, 0, len(batch.verdicts))
+        return Judged(scored, 0, len(batch.verdicts))
 
     def _count(self, batch: Batch, transitions: list[Alert]) -> None:
         counters, verdicts, model = self.counters, batch.verdicts, batch.model.name

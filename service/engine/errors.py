@@ -6,6 +6,7 @@
     │   ├── NotReady         not started yet, or stopping
     │   ├── UnknownStream    reading or changing a stream that is not there
     │   ├── UnknownModel     a model nobody loaded
+    │   ├── NotAdmitted      a stream that may not be created
     │   └── InvalidOption    an option out of its range
     └── SinkError            a sink could not write; it is tried again
 
@@ -13,7 +14,7 @@ A row of a batch that is refused is no exception: it is a `RowError` in that row
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 from models.blocks import Refusal
 
@@ -25,7 +26,7 @@ class StepwatchError(Exception):
 class RequestError(StepwatchError):
     """The caller can mend it: the text says how."""
 
-    slug: ClassVar[str] = "invalid-request"
+    slug = "invalid-request"
 
 
 class Overloaded(RequestError):  # noqa: N818 - the name of the contract
@@ -64,6 +65,14 @@ class UnknownModel(RequestError):  # noqa: N818 - as above
     def __init__(self, model: str, known: list[str]) -> None:
         there = ", ".join(known) or "none; train one with 'stepwatch train'"
         super().__init__(f"there is no model '{model}'; loaded are: {there}")
+
+
+class NotAdmitted(RequestError):  # noqa: N818 - as above
+    """A stream may not be created, for the reason a row of it would be refused with."""
+
+    def __init__(self, reason: "RowError") -> None:
+        super().__init__(reason.detail)
+        self.slug = reason.type
 
 
 class InvalidOption(RequestError):  # noqa: N818 - as above

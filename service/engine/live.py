@@ -19,17 +19,17 @@ class Listener:
         self._missed = 0
 
     def put(self, delivery: Delivery) -> int:
-        """Queue a delivery; returns how many verdicts were lost for it."""
+        """Queue a delivery; returns how many verdicts and alerts were lost for it."""
         lost = 0
         if self._waiting.full():
             dropped = self._waiting.get_nowait()
-            lost = sum(scored.verdicts.n_taken for scored in dropped.scored)
+            lost = sum(scored.verdicts.n_taken for scored in dropped.scored) + len(dropped.alerts)
         self._missed += lost
         self._waiting.put_nowait(delivery)
         return lost
 
     async def get(self) -> tuple[Delivery, int]:
-        """Wait for the next delivery; also how many verdicts were missed before it."""
+        """Wait for the next delivery; also how many verdicts and alerts were missed before it."""
         delivery = await self._waiting.get()
         missed, self._missed = self._missed, 0
         return delivery, missed
@@ -39,7 +39,7 @@ class LiveFeed:
     """A sink that hands everything on to listeners and never fails.
 
     Attributes:
-        dropped: Verdicts that slow listeners lost.
+        dropped: Verdicts and alerts that slow listeners lost.
     """
 
     name: Final = "live"

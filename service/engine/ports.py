@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from models.blocks import VerdictBlock
 
 AlertStatus = Literal["opened", "updated", "resolved"]
+MarkStatus = Literal["opened", "updated", "resolved", "open"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,14 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """What a verdict says of its stream's alert."""
+
+    event_id: str
+    status: MarkStatus
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
     """A verdict block with the names that belong to it.
 
@@ -57,12 +66,14 @@ class Scored:
         metrics: Names of its metrics, the columns of the explanations, `[F]`.
         stream_ids: One a row, `[B]`.
         verdicts: The verdict block; refused rows stand in it and are to be passed over.
+        marks: What verdicts say of alerts, by row; most rows have none.
     """
 
     model: str
     metrics: Sequence[str]
     stream_ids: Sequence[str]
     verdicts: VerdictBlock
+    marks: dict[int, Mark] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class Routing:
     def _create(self, columns: Columns, at: int, refusal: Refusal) -> Stream | None:
         """Create a stream for a row, unless the row is bad."""
         stream_id = columns.stream_ids[at]
-        model = self._directory.admit(stream_id)
+        model = self._directory.admit(stream_id, self._directory.default)
         if isinstance(model, RowError):
             self.errors[int(columns.rows[at])] = model
             return None

@@ -11,7 +11,7 @@ import numpy as np
 from models.blocks import NO_SEQ, Anomaly, Phase, Refusal
 from service.engine import ports
 from service.engine.alerts import contributors
-from service.engine.columns import Answer, Judged, Mark
+from service.engine.columns import Answer, Judged
 from service.engine.errors import BANK_REFUSALS, RowError
 from service.engine.ports import Alert, Scored
 from service.ingest.schemas import (
@@ -45,7 +45,6 @@ _COLUMNS: Final = (
 )
 _MICROSECONDS: Final = 1_000_000
 _encoder = msgspec.json.Encoder()
-_NO_MARKS: Final[dict[int, Mark]] = {}
 
 
 def answer_rows(answer: Answer) -> list[Verdict | Refused]:
@@ -80,7 +79,7 @@ def encode_many(rows: list[Verdict | Refused]) -> bytes:
 
 def scored_verdicts(scored: Scored, wanted: Iterable[int]) -> list[Verdict]:
     """Give the verdicts of some rows of a block, for the live tail; refused rows are left out."""
-    judged = Judged(scored, _NO_MARKS, 0, len(scored.verdicts))
+    judged = Judged(scored, 0, len(scored.verdicts))
     rows = verdict_rows(judged)
     return [row for at in wanted if isinstance(row := rows[at], Verdict)]
 
@@ -120,7 +119,7 @@ def _row(
     at, seq, refusal, phase, score, threshold, severity, is_anomaly, done, of = columns
     if refusal != Refusal.NONE:
         return BANK_REFUSALS[Refusal(refusal)]
-    mark = judged.marks.get(row)
+    mark = judged.scored.marks.get(row)
     return Verdict(
         stream_id=stream_id,
         timestamp=at / _MICROSECONDS,

@@ -1,6 +1,6 @@
 """Refuses requests and WebSockets that a page of another origin makes in somebody's browser."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,10 +23,14 @@ class OriginGuard:
     Args:
         app: What it guards.
         allowed: Origins that may come in, such as `https://plant.example`.
+        on_refusal: Is told the slug of the problem, to count it.
     """
 
-    def __init__(self, app: ASGIApp, allowed: Iterable[str] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, allowed: Iterable[str], on_refusal: Callable[[str], None]
+    ) -> None:
         self._app = app
+        self._on_refusal = on_refusal
         self._allowed: Final = frozenset(allowed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,6 +39,7 @@ class OriginGuard:
             error = ForeignOrigin(
                 "the Origin of this request is not allowed; name it in STEPWATCH_ALLOWED_ORIGINS"
             )
+            self._on_refusal(error.slug)
             # before it is accepted a WebSocket closes with 403 of itself
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})

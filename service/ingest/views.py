@@ -21,7 +21,7 @@ class StreamOptionsBody(BaseModel):
     sigma_floor: float | None = Field(None, gt=0, le=_LARGEST)
     policy: Policy | None = None
     start: Literal["own", "reference"] | None = Field(
-        None, description="How the stream starts when it is created or reset."
+        None, description="How the stream starts when it is created; a reset washes out."
     )
 
 

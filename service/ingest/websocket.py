@@ -128,8 +128,8 @@ async def live(
     """Send verdicts and alerts of chosen streams as they come.
 
     `streams` is a comma-separated list of patterns such as `plant-a/*`. A frame is
-    `{"verdicts": [...], "alerts": [...], "missed": n}`, `missed` counting verdicts lost because
-    this reader was too slow.
+    `{"verdicts": [...], "alerts": [...], "missed": n}`, `missed` counting
+    verdicts and alerts lost because this reader was too slow.
     """
     engine: Engine = socket.app.state.engine
     limits: DoorLimits = socket.app.state.limits

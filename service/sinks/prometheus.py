@@ -36,7 +36,8 @@ class MetricsPage:
     Args:
         engine: What to look at.
         export: Patterns of streams that always have series of their own.
-        worst: How many other streams have them, those of the highest severity first.
+        worst: How many other streams have them: those of the highest severity now, and at most
+            as many again that were among those within the hour.
     """
 
     def __init__(self, engine: Engine, *, export: Sequence[str], worst: int) -> None:
@@ -65,7 +66,7 @@ class MetricsPage:
         return generate_latest(registry) + generate_latest(self._process)
 
     def _chosen(self, census: list[Census], now: float) -> set[str]:
-        """Pick the worst streams, and those that were among them within the hour."""
+        """Pick the worst streams, and as many again of those that were among them in the hour."""
         severities = [_severity(part) for part in census]
         ids = [stream.stream_id for part in census for stream in part.streams]
         severity = np.concatenate([np.empty(0), *severities])
@@ -78,7 +79,8 @@ class MetricsPage:
             if now - since < STAY_S and stream_id in there
         }
         self._among_worst_since = among
-        return set(sorted(among, key=lambda one: -among[one])[: self._worst])
+        lately = sorted(among.keys() - set(worst), key=lambda one: -among[one])
+        return set(worst) | set(lately[: self._worst])
 
 
 def _severity(part: Census) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -150,7 +152,10 @@ class _EngineMetrics:
             _add(failed, name, outlet.errors)
         yield from (up, lag, waiting, written, dropped, failed)
         yield _counter(
-            "live_missed_verdicts", "Lost by slow listeners.", None, {"": self._engine.live.dropped}
+            "live_missed",
+            "Verdicts and alerts lost by slow listeners.",
+            None,
+            {"": self._engine.live.dropped},
         )
 
     def _models(self) -> Iterator[Metric]:

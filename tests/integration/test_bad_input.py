@@ -224,7 +224,8 @@ async def test_a_stream_without_a_model(tmp_path: Path) -> None:
         answer = await service.http.post("/v1/observations", json=row)
         assert (answer.status_code, answer.json()["type"]) == (422, "no-model")
         assert "PUT /v1/streams" in answer.json()["detail"]
-        assert (await service.http.put("/v1/streams/a", json={})).status_code == 422
+        refused = await service.http.put("/v1/streams/a", json={})
+        assert (refused.status_code, refused.json()["type"]) == (422, "no-model")
         assert (await service.http.put("/v1/streams/a", json={"model": "pumps"})).is_success
         assert (await service.http.post("/v1/observations", json=row)).is_success
 
@@ -238,7 +239,8 @@ async def test_too_many_streams(tmp_path: Path) -> None:
         before = state_of(service.engine)
         alone = await service.http.post("/v1/observations", json=rows[2])
         assert (alone.status_code, alone.json()["type"]) == (422, "too-many-streams")
-        assert (await service.http.put("/v1/streams/c", json={})).status_code == 422
+        refused = await service.http.put("/v1/streams/c", json={})
+        assert (refused.status_code, refused.json()["type"]) == (422, "too-many-streams")
         assert state_of(service.engine) == before
         assert (await service.http.delete("/v1/streams/a")).is_success
         assert (await service.http.post("/v1/observations", json=rows[2])).is_success

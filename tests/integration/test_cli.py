@@ -1,16 +1,10 @@
 """The command line: what it does, and how it says what is wrong."""
 
-import asyncio
 import csv
 import json
 import os
-import re
-import signal
-import socket
-import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -18,7 +12,7 @@ from models.checkpoint import Checkpoint
 from service.cli.main import app
 from service.ingest.schemas import Verdict
 from tests.fakes import make_checkpoint, normal_values
-from tests.integration.processes import ended, served, started, stepwatch
+from tests.integration.processes import served, stepwatch
 from tests.integration.running import METRICS, SPIKE, pumps
 
 pytestmark = pytest.mark.integration
@@ -97,6 +91,21 @@ def test_models_without_any(tmp_path: Path) -> None:
     assert "stepwatch train" in listed.stdout
 
 
+def test_models_fit_a_narrow_terminal(
+    tmp_path: Path, recorded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 80 columns nothing of the table is cut, and the time of the training is in one piece."""
+    monkeypatch.setenv("COLUMNS", "80")
+    name = "a-name-that-is-long-" * 3 + "end"
+    trained = run("train", recorded, "--name", name, "--epochs", "1")
+    assert trained.exit_code == 0, trained.stderr
+    finished_at = Checkpoint.load(tmp_path / "models" / name).spec.training.finished_at
+    shown = run("models").stdout
+    assert "…" not in shown
+    assert finished_at[:16].replace("T", " ") in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
 def test_damaged_models_are_told_apart(data_dir: Path) -> None:
     """A damaged checkpoint is named with its reason; the others are listed all the same."""
     make_checkpoint().save(data_dir / "models" / "bad")
@@ -159,7 +168,6 @@ def test_what_train_refuses(data_dir: Path, recorded: Path) -> None:
         (("train", data_dir, "--name", "new"), "there is no such file"),
         (("train", recorded, "--name", "../new"), "'../new' is no name"),
         (("train", recorded, "--name", "new", "--scorer", "[x]"), "there is no scorer '[x]'"),
-        (("train", recorded, "--name", "new", "--policy", "some"), "threshold: Invalid enum"),
         (("train", recorded, "--name", "new", "--z", "0"), "threshold: Expected `float` > 0"),
         (("train", recorded, "--name", "new", "--time-column", "t"), "no column 't'"),
     ):
@@ -170,20 +178,39 @@ def test_what_train_refuses(data_dir: Path, recorded: Path) -> None:
 def test_what_replay_refuses(data_dir: Path, recorded: Path) -> None:
     """Replay names what does not fit and leaves no file, whole or half."""
     other = write_csv(data_dir / "other.csv", [[1.0, 2.0]], ["flow", "speed"])
+    bad, away = data_dir / "none.csv", data_dir / "none" / "out.csv"
     out = data_dir / "results" / "out.csv"
+    out.parent.mkdir()
     to_out = ("--out", out)
     for arguments, named in (
         (("replay", recorded, "--model", "none", *to_out), "none: no checkpoint here"),
         (("replay", other, "--model", "pumps", *to_out), "has the metrics flow, speed"),
-        (("replay", recorded, "--model", "pumps", "--start", "now", *to_out), "STEPWATCH_START"),
-        (("replay", recorded, "--model", "pumps", *to_out), "No such file or directory"),
+        (("replay", recorded, "--model", "../models/pumps", *to_out), "'../models/pumps' is no"),
+        (("replay", bad, "--model", "pumps", "--out", data_dir), "is a directory"),
+        (
+            ("replay", bad, "--model", "pumps", "--out", away),
+            f"there is no directory {away.parent}",
+        ),
     ):
         assert named in failed(*arguments)
-    out.parent.mkdir()
     late = data_dir / "late.csv"
     late.write_text("time,flow,pressure\n-9000000000,1,2\n", encoding="utf-8")
     assert "beyond 2200" in failed("replay", late, "--model", "pumps", *to_out)
     assert list(out.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "--name", "new", "--policy", "some"),
+        ("replay", "--model", "pumps", "--out", "out", "--start", "now"),
+    ],
+)
+def test_a_choice_is_one_of_those_listed(recorded: Path, arguments: tuple[str, ...]) -> None:
+    """Another word than those an option knows is a wrong option: status 2, with the words."""
+    result = run(arguments[0], recorded, *arguments[1:])
+    assert result.exit_code == 2
+    assert f"'{arguments[-1]}' is not one of" in result.stderr
 
 
 @pytest.mark.parametrize("step", ["0", "-1", "nan", "inf"])
@@ -193,58 +220,3 @@ def test_a_step_is_above_zero(recorded: Path, step: str) -> None:
         result = run(arguments[0], recorded, *arguments[1:], "--step", step)
         assert result.exit_code == 2
         assert "seconds above 0 are wanted" in result.stderr
-
-
-async def test_an_interrupted_training_changes_nothing(data_dir: Path) -> None:
-    """Ctrl-C during the epochs leaves the old checkpoint in place and nothing half-done."""
-    models = data_dir / "models"
-    before = Checkpoint.load(models / "pumps").spec.content_hash
-    file = write_csv(data_dir / "long.csv", np.tile(normal_values(300, 2), (10, 1)).tolist())
-    options = ("--name", "pumps", "--epochs", "1000")
-    training = await started("train", file, *options, data_dir=data_dir, FORCE_COLOR="1")
-    assert training.stderr is not None
-    shown = ""
-    while "epoch 2" not in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown):
-        piece = await training.stderr.read(1000)
-        assert piece, shown
-        shown += piece.decode(errors="replace")
-    training.send_signal(signal.SIGINT)
-    interrupted = await ended(training)
-    assert interrupted.status == 130
-    assert "interrupted" in interrupted.err
-    assert "Traceback" not in interrupted.err
-    assert [path.name for path in models.iterdir()] == ["pumps"]
-    assert Checkpoint.load(models / "pumps").spec.content_hash == before
-
-
-def processes_of(data_dir: Path) -> list[str]:
-    """Find the processes whose command line names a directory."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:  # ended meanwhile
-            continue
-        found += [line] if str(data_dir) in line else []
-    return found
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
-async def test_serve_says_why_it_does_not_start(data_dir: Path, tmp_path: Path) -> None:
-    """A damaged checkpoint, an unknown model or a taken port end serve clearly, with no Valkey."""
-    damaged = tmp_path / "damaged"
-    pumps().save(damaged / "models" / "pumps")
-    (damaged / "models" / "pumps" / "weights.safetensors").write_bytes(b"nothing")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        results = await asyncio.gather(
-            stepwatch("serve", "--port", "0", data_dir=damaged),
-            stepwatch("serve", "--port", "0", "--default-model", "none", data_dir=data_dir),
-            stepwatch("serve", "--port", port, data_dir=data_dir),
-        )
-    named = ("train it again", "there is no model 'none'; loaded are: pumps", f"127.0.0.1:{port}")
-    for result, name in zip(results, named, strict=True):
-        assert result.status == 1
-        assert name in result.err
-        assert "Traceback" not in result.err
-    assert processes_of(data_dir) == []

@@ -1,4 +1,4 @@
-"""Real data gets the same verdicts through every door: HTTP, WebSocket and replay."""
+"""Real and simulated data get the same verdicts through every door: HTTP, WebSocket and replay."""
 
 import csv
 import json
@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 from models.blocks import Bool, Float64
 from models.epochs import FitOptions
 from models.fit import fit
-from models.reading import default_names
+from models.recording import default_names
 from models.spec import ScorerSpec
 from service.cli.main import app
+from service.demo.plant import Plant
 from tests.integration.running import Running, running_service, settings_of
 
 pytestmark = pytest.mark.integration
@@ -23,16 +24,22 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("STEPWATCH_SHARED_DATA", ROOT.parent / "shared" / "data"))
 TRAIN_ROWS, TEST_ROWS, BATCH = 3000, 600, 100
+SIMULATED = "simulated.npz"
 RELATIVE, ABSOLUTE = 1e-4, 1e-7
 Judged = tuple[Float64, Float64, Bool]
 """Scores, thresholds and whether each is an anomaly."""
 
 
-def recorded(name: str) -> tuple[Float64, Float64]:
+def simulated(path: Path) -> None:
+    """Write two days of a simulated pump, so that the doors are compared on every machine."""
+    training, testing = (Plant(pumps=1, seed=seed) for seed in (1, 2))
+    np.savez(path, train=training.normal(TRAIN_ROWS), test=testing.normal(TEST_ROWS))
+
+
+def recorded(path: Path) -> tuple[Float64, Float64]:
     """Read the end of a data set's normal part and the beginning of its test part."""
-    path = DATA / name
     if not path.is_file():
-        pytest.skip(f"{name} is not in STEPWATCH_SHARED_DATA or ../shared/data")
+        pytest.skip(f"{path.name} is not in STEPWATCH_SHARED_DATA or ../shared/data")
     with np.load(path) as arrays:
         train, test = arrays["train"][-TRAIN_ROWS:], arrays["test"][:TEST_ROWS]
     return train.astype(np.float64), test.astype(np.float64)
@@ -84,13 +91,17 @@ def replayed(data_dir: Path, values: Float64, step_s: float) -> Judged:
         return judged(list(csv.DictReader(written)))
 
 
-@pytest.mark.parametrize(("name", "step_s"), [("asd-1.npz", 300.0), ("smd-1-6.npz", 60.0)])
+@pytest.mark.parametrize(
+    ("name", "step_s"), [(SIMULATED, 0.1), ("asd-1.npz", 300.0), ("smd-1-6.npz", 60.0)]
+)
 async def test_doors_agree(
     tmp_path: Path, name: str, step_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Batches, single frames and replay give as many verdicts, equal scores, equal anomalies."""
     monkeypatch.setenv("STEPWATCH_Z", "3")  # so that a short piece has anomalies
-    train, test = recorded(name)
+    if name == SIMULATED:
+        simulated(tmp_path / name)
+    train, test = recorded((tmp_path if name == SIMULATED else DATA) / name)
     options = FitOptions(epochs=2, scorer=ScorerSpec(name="gru", sizes={"hidden": 32}))
     names = default_names(train.shape[1])
     fit(train, names, options, step_s=step_s).save(tmp_path / "models" / "real")

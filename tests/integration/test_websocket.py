@@ -160,7 +160,8 @@ async def test_live_tells_of_chosen_streams(service: Running) -> None:
         for row in rows[:5] + rows[15:]:
             row["values"] = SPIKE
         sent = await service.http.post("/v1/observations", json={"observations": rows})
-        verdicts = [row | {"alert": None} for row in sent.json()["verdicts"]]
+        verdicts = sent.json()["verdicts"]
+        assert any(row["alert"] for row in verdicts)
         tail = await heard(chosen, "verdicts", 10)
         assert [row | {"contributors": None} for row in tail] == [
             row | {"contributors": None}
@@ -172,6 +173,23 @@ async def test_live_tells_of_chosen_streams(service: Running) -> None:
         }  # fmt: skip
         (alert,) = await heard(alerts, "alerts", 1)
         assert (alert["stream_id"], alert["status"]) == ("plant-a/pump", "opened")
+
+
+async def test_live_tells_of_an_alerts_end(service: Running) -> None:
+    """An alert that resolves, by normal observations or by a reset, is told with its own id."""
+    async with service.websocket("/v1/live?only=alerts") as live:
+        rows = [row for name in ("quiet", "afresh") for row in observations(name, 3)]
+        for row in rows:
+            row["values"] = SPIKE
+        await service.http.post("/v1/observations", json={"observations": rows})
+        calm = observations("quiet", 40, first=3)
+        await service.http.post("/v1/observations", json={"observations": calm})
+        assert (await service.http.post("/v1/streams/afresh/reset")).is_success
+        told = await heard(live, "alerts", 4)
+    for name in ("quiet", "afresh"):
+        opened, resolved = [alert for alert in told if alert["stream_id"] == name]
+        assert (opened["status"], resolved["status"]) == ("opened", "resolved")
+        assert opened["event_id"] == resolved["event_id"]
 
 
 async def test_live_refuses_what_it_does_not_know(service: Running) -> None:

@@ -24,10 +24,10 @@ STUCK = Fault(kind=FaultKind.STUCK, stream_id=PUMP, column=1, start=400, steps=8
 class Stage:
     """A narrator and what it has printed."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 120) -> None:
         self.tally = Tally()
         self._paper = io.StringIO()
-        self.narrator = Narrator(Console(file=self._paper, width=120), 10.0, self.tally)
+        self.narrator = Narrator(Console(file=self._paper, width=width), 10.0, self.tally)
 
     @property
     def printed(self) -> str:
@@ -84,8 +84,28 @@ def test_opening_tells_why_and_the_truth(stage: Stage) -> None:
     head, *why, truth = text.splitlines()
     assert head == f"00:42  ALERT     {PUMP}  severity 3.4"
     assert [reason.split()[0] for reason in why] == ["flow_m3h", "pressure_bar", "speed_rpm"]
-    assert "182 m³/h, expected 231.4 (81% of the score)" in why[0]
+    assert "182 m³/h, expected 231.4 (81 %)" in why[0]
     assert truth.strip() == f"injected 2.4 s before: stuck sensor of flow_m3h at {PUMP}"
+
+
+def test_contributors_fit_a_narrow_terminal(stage: Stage) -> None:
+    """The longest name, unit and numbers there are stay within 80 columns, and say everything."""
+    longest = [Contributor("vibration_mm_s", -1.234e-05, -1.234e-05, 1.0)]
+
+    text = stage.play(424, verdict(status="opened", contributors=longest))
+
+    line = text.splitlines()[1]
+    assert line.endswith("-1.234e-05 mm/s, expected -1.234e-05 (100 %)")
+    assert len(line) <= 80
+
+
+def test_long_lines_are_left_to_the_terminal() -> None:
+    """A line longer than the terminal is printed as one, so that it can be copied whole."""
+    stage = Stage(width=40)
+    stage.play(1)
+
+    assert "0 not yet decided, 0 false alerts\n" in stage.play(600)
+    assert len(stage.printed.splitlines()) == 2
 
 
 def test_false_alert_is_called_one(stage: Stage) -> None:

@@ -38,7 +38,7 @@ class Scene:
             raise self.failure
         self.batches.append(batch)
         ids = [stream.stream_id for stream in batch.streams]
-        return Judged(Scored(batch.model.name, METRICS, ids, batch.verdicts), {}, 0, len(ids))
+        return Judged(Scored(batch.model.name, METRICS, ids, batch.verdicts), 0, len(ids))
 
     def routed(self, slots: list[int], model: int = 0, times: list[int] | None = None) -> Routed:
         streams = [

@@ -2,7 +2,7 @@ import pytest
 
 from models.bank import StreamOptions
 from service.engine.directory import Directory, id_error, with_options
-from service.engine.errors import InvalidOption, RowError, UnknownModel, UnknownStream
+from service.engine.errors import InvalidOption, NotAdmitted, RowError, UnknownModel, UnknownStream
 from tests.engines import make_directory, make_model
 
 OPTIONS = StreamOptions()
@@ -69,30 +69,33 @@ def test_pages_follow_the_order_of_ids() -> None:
 def test_create_says_why_not() -> None:
     """Bad id, taken id, unknown model, no model, too many: each is told and creates nothing."""
     directory = make_directory(default=None, max_streams=1)
-    with pytest.raises(InvalidOption, match="slash"):
+    with pytest.raises(NotAdmitted, match="slash") as refused:
         create(directory, "a//b", "pumps")
+    assert refused.value.slug == "invalid-id"
     with pytest.raises(UnknownModel, match="loaded are: pumps"):
         create(directory, "a", "fans")
-    with pytest.raises(InvalidOption, match="no model"):
+    with pytest.raises(NotAdmitted, match="no model") as refused:
         create(directory, "a")
+    assert refused.value.slug == "no-model"
     assert len(directory) == directory.models["pumps"].used == 0
     create(directory, "a", "pumps")
     with pytest.raises(InvalidOption, match="already"):
         create(directory, "a", "pumps")
-    with pytest.raises(InvalidOption, match="limit"):
+    with pytest.raises(NotAdmitted, match="limit") as refused:
         create(directory, "b", "pumps")
+    assert refused.value.slug == "too-many-streams"
     assert (len(directory), directory.models["pumps"].used) == (1, 1)
 
 
 def test_admit_finds_the_default_model() -> None:
     """A stream nobody knows is served by the default model, or a row error says why not."""
     directory = make_directory(max_streams=1)
-    assert directory.admit("a") is directory.models["pumps"]
-    refused = directory.admit("a/")
+    assert directory.admit("a", directory.default) is directory.models["pumps"]
+    refused = directory.admit("a/", directory.default)
     assert isinstance(refused, RowError)
     assert refused.type == "invalid-id"
     create(directory, "a")
-    refused = directory.admit("b")
+    refused = directory.admit("b", directory.default)
     assert isinstance(refused, RowError)
     assert refused.type == "too-many-streams"
 
@@ -100,7 +103,7 @@ def test_admit_finds_the_default_model() -> None:
 def test_without_models_the_hint_says_how_to_get_one() -> None:
     """An empty data directory is no dead end."""
     directory = Directory({}, default_model=None, options=OPTIONS, max_streams=1)
-    refused = directory.admit("a")
+    refused = directory.admit("a", None)
     assert isinstance(refused, RowError)
     assert refused.type == "no-model"
     assert "stepwatch train" in refused.detail

@@ -39,7 +39,7 @@ async def engine(sink: ListSink) -> AsyncIterator[Engine]:
 
 def marks(answer: Answer) -> list[str]:
     (_, judged) = answer.parts[0]
-    return [mark.status for mark in judged.marks.values()]
+    return [mark.status for mark in judged.scored.marks.values()]
 
 
 async def seen(engine: Engine, stream_id: str) -> int:
@@ -137,6 +137,14 @@ async def test_reset_begins_anew_with_the_streams_options(engine: Engine) -> Non
     state = await engine.inspect(stream)
     assert (state["seen"], state["phase"]) == (0, Phase.WASHOUT)
     assert outcomes(await sent(engine, columns("a", [GOOD], times=[10])))[0] != "out-of-order"
+
+
+async def test_reset_begins_washout_whatever_the_start(engine: Engine) -> None:
+    """A stream that was live at once is washed out on its own observations after a reset."""
+    stream = engine.create("a", None, StreamOptions(start="reference"))
+    assert (await engine.inspect(stream))["phase"] != Phase.WASHOUT
+    await engine.reset(stream)
+    assert (await engine.inspect(stream))["phase"] == Phase.WASHOUT
 
 
 async def test_a_deleted_stream_comes_back_as_another(engine: Engine) -> None:

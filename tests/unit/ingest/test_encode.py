@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from models.blocks import Explanations, Phase, Refusal, VerdictBlock
-from service.engine.columns import Answer, Judged, Mark
+from service.engine.columns import Answer, Judged
 from service.engine.errors import BANK_REFUSALS, RowError
-from service.engine.ports import Scored
+from service.engine.ports import Mark, Scored
 from service.ingest.encode import (
     alert_view,
     answer_rows,
@@ -28,8 +28,8 @@ NAN = float("nan")
 def judged(
     block: VerdictBlock, marks: dict[int, Mark] | None = None, start: int = 0, stop: int = -1
 ) -> Judged:
-    scored = Scored("pumps", METRICS, [f"s{row}" for row in range(len(block))], block)
-    return Judged(scored, marks or {}, start, len(block) if stop < 0 else stop)
+    scored = Scored("pumps", METRICS, [f"s{row}" for row in range(len(block))], block, marks or {})
+    return Judged(scored, start, len(block) if stop < 0 else stop)
 
 
 def strict(data: bytes) -> Any:

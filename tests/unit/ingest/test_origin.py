@@ -24,8 +24,10 @@ async def passed(
 
     given = {"host": host, "origin": origin}
     headers = [(name.encode(), text.encode()) for name, text in given.items() if text is not None]
-    guard = OriginGuard(app, allowed=["https://plant.example"])
+    counted: list[str] = []
+    guard = OriginGuard(app, allowed=["https://plant.example"], on_refusal=counted.append)
     await guard({"type": kind, "headers": headers}, receive, send)
+    assert counted == ([] if inside else ["foreign-origin"])
     return bool(inside), answered
 
 

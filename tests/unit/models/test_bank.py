@@ -213,3 +213,39 @@ def test_what_is_known_of_a_stream_is_counted(bank: StreamBank) -> None:
     assert known["last_seq"] == [11]
     assert known["scores_held"] == [212]
     assert known["phase"] == [Phase.LIVE]
+
+
+def test_without_a_prediction_there_is_no_score() -> None:
+    """Where the scorer has nothing to compare with, score and verdict are unknown, none enters."""
+    bank = StreamBank(make_checkpoint())
+    slots = np.array([0])
+    bank.start(slots, StreamOptions(start="reference"))
+    bank._memory["started"][slots] = False
+    held = bank.inspect(slots)["mean"][0]
+    verdicts = bank.advance(block(0, np.full((1, bank.n_features), 0.5), explain=True))
+    assert np.isnan(verdicts.score[0])
+    assert np.isnan(verdicts.severity[0])
+    assert verdicts.is_anomaly[0] == Anomaly.UNKNOWN
+    assert len(verdicts.explanations.rows) == 0
+    assert bank.inspect(slots)["mean"][0] == held
+
+
+def test_bounds_may_differ_from_slot_to_slot() -> None:
+    """Two streams on bounds of their own get the same verdicts for values that scale alike."""
+    checkpoint = make_checkpoint()
+    own = MinMaxScaler.from_spec(checkpoint.spec.scaler)
+    scaler = MinMaxScaler(
+        np.concatenate([own.minimum, 100 + own.minimum * 10]),
+        np.concatenate([own.span, own.span * 10]),
+        own.clip,
+    )
+    scale = np.repeat(checkpoint.residual_scale[None], 2, axis=0)
+    bank = StreamBank(checkpoint, scaler, scale)
+    bank.start(np.array([0, 1]), StreamOptions(start="reference"))
+    values = np.random.default_rng(0).random((1, bank.n_features))
+    verdicts = bank.advance(
+        block([0, 1], np.concatenate([values, 100 + values * 10]), explain=True)
+    )
+    assert verdicts.score[0] == pytest.approx(verdicts.score[1], rel=1e-4)
+    expected = verdicts.explanations.expected
+    assert expected[1] == pytest.approx(100 + expected[0] * 10, rel=1e-4)

@@ -1,3 +1,5 @@
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 
 from models.blocks import (
@@ -97,3 +99,13 @@ def test_unfit_names_the_reason() -> None:
         Refusal.TIME_OUT_OF_RANGE,
         Refusal.TIME_OUT_OF_RANGE,
     ]
+
+
+def test_times_end_with_the_year_2200() -> None:
+    """The first microsecond of 2200 is taken, as is its mirror image; one further is refused."""
+    since_epoch = datetime(2200, 1, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    last = since_epoch // timedelta(microseconds=1)
+    assert last == MAX_TIME
+    found = unfit(np.zeros((4, 1)), np.array([last, last + 1, -last, -last - 1]))
+    beyond = Refusal.TIME_OUT_OF_RANGE
+    assert found.tolist() == [Refusal.NONE, beyond, Refusal.NONE, beyond]

@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.reading import ReadingError, Recording, default_names, read
+from models.reading import read
+from models.recording import ReadingError, Recording, default_names
 
 NEW_YEAR = 1_704_067_200
 """2024-01-01T00:00:00Z in epoch seconds."""
@@ -80,14 +81,6 @@ def test_header_and_time_column_are_optional(
     assert recording.metrics == metrics
     assert len(recording.values) == 1
     assert (recording.times is not None) == has_times
-
-
-def test_the_time_column_can_be_named(tmp_path: Path) -> None:
-    """A time column of an unusual name is found by being told, also where names are numbers."""
-    recording = _read(tmp_path, "7,1\n2024-01-01,5\n", time_column="7")
-    assert recording.metrics == ["1"]
-    assert recording.times is not None
-    assert recording.step_s is None
 
 
 @pytest.mark.parametrize(
@@ -167,7 +160,10 @@ def test_times_that_can_not_be_used_are_refused(
 def test_a_time_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """The columns there are get named; without a header there is nothing to look in."""
     assert "no column 'when'; there are: a, b" in _refused(tmp_path, "a,b\n1,2\n", "when")
-    assert "no header to find the time column" in _refused(tmp_path, "1,2\n", "when")
+    for wanted in ("when", "0", "3"):
+        reason = f"no header to find the time column '{wanted}' in; give its position, 1 to 2"
+        assert reason in _refused(tmp_path, "1,2\n", wanted)
+    assert "no column '1'; there are: a, b" in _refused(tmp_path, "a,b\n1,2\n", "1")
 
 
 def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.reading import ReadingError, read
+from models.reading import read
+from models.recording import ReadingError
 
 
 def _saved(tmp_path: Path, **arrays: Any) -> Path:

@@ -37,6 +37,20 @@ def test_a_gap_begins_washout_again(bank: StreamBank) -> None:
     assert after.phase[60] == Phase.LIVE
 
 
+def test_a_gap_forgets_the_hidden_state(bank: StreamBank) -> None:
+    """What is expected after a gap is what a stream that has just started would expect."""
+    fresh = np.array([1])
+    bank.start(fresh, StreamOptions())
+    rng = np.random.default_rng(0)
+    before, after = rng.random((20, bank.n_features)), rng.random((61, bank.n_features))
+    bank.advance(block(SLOT, before, times=np.arange(20) * SECOND))
+    times = (100 + np.arange(61)) * SECOND
+    again = bank.advance(block(SLOT, after, times=times))
+    first = bank.advance(block(fresh, after, times=times))
+    assert not np.isnan(again.score[60])
+    assert again.score[60] == pytest.approx(first.score[60], rel=1e-5)
+
+
 def test_a_gap_leaves_the_window_as_it_was(bank: StreamBank) -> None:
     """The scores of before go on to be what is usual for the stream."""
     send(bank, [at * SECOND for at in range(20)])
@@ -82,3 +96,11 @@ def test_silence(bank: StreamBank) -> None:
     record = bank.inspect(SLOT)
     assert not silent(record, 29 * SECOND)[0]
     assert silent(record, 30 * SECOND)[0]
+
+
+def test_a_short_pause_of_a_fast_undated_stream_is_no_gap(bank: StreamBank) -> None:
+    """Networks jitter: below five seconds the clock of arrivals calls nothing a gap."""
+    for at in range(50):
+        send(bank, [NO_TIME], arrival=SECOND + at * 5_000)
+    assert send(bank, [NO_TIME], arrival=5 * SECOND).phase[0] == Phase.LIVE
+    assert send(bank, [NO_TIME], arrival=11 * SECOND).phase[0] == Phase.WASHOUT
