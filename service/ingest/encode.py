@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from typing import Any, Final
 
 import msgspec
@@ -141,7 +140,7 @@ def _explained(scored: Scored, at: int) -> list[Contributor]:
 
 
 def _contributors(found: Sequence[ports.Contributor]) -> list[Contributor]:
-    return [Contributor(**asdict(contributor)) for contributor in found]
+    return [Contributor(one.metric, one.actual, one.expected, one.share) for one in found]
 
 
 def _known(number: float) -> float | None:
