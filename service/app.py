@@ -20,6 +20,7 @@ from service.engine.directory import Directory, Model
 from service.engine.engine import Engine, Limits
 from service.engine.errors import UnknownModel
 from service.engine.ports import Sink, SystemClock
+from service.engine.rules import StreamRule, check_models
 from service.ingest import errors, http, openapi, operations, streams, websocket
 from service.ingest.body import DoorLimits
 from service.ingest.origin import OriginGuard
@@ -46,7 +47,7 @@ def load_models(settings: Settings) -> dict[str, Model]:
 
     Raises:
         CheckpointError: If one is damaged: better not to start than to serve without it.
-        UnknownModel: If the default model is not among them.
+        UnknownModel: If the default model or that of a pattern is not among them.
     """
     models = {}
     for name, directory in checkpoints(settings.models_dir).items():
@@ -54,7 +55,27 @@ def load_models(settings: Settings) -> dict[str, Model]:
         models[name] = Model(name, StreamBank(checkpoint))
     if settings.default_model is not None and settings.default_model not in models:
         raise UnknownModel(settings.default_model, sorted(models))
+    # here too and not only in the directory, which is built when the server runs already
+    check_models(stream_rules(settings), models)
     return models
+
+
+def stream_rules(settings: Settings) -> tuple[StreamRule, ...]:
+    """Give the patterns of the settings as rules, the service's options where they are silent."""
+    return tuple(
+        StreamRule(
+            one.pattern,
+            one.model,
+            StreamOptions(
+                z=one.z,
+                sigma_floor=one.sigma_floor,
+                policy=one.policy,
+                start=one.start or settings.start,
+                prime=settings.prime,
+            ),
+        )
+        for one in settings.streams
+    )
 
 
 def build_engine(settings: Settings, models: dict[str, Model], redis_url: str) -> Engine:
@@ -74,6 +95,7 @@ def build_engine(settings: Settings, models: dict[str, Model], redis_url: str) -
             default_model=settings.default_model,
             options=StreamOptions(start=settings.start, prime=settings.prime),
             max_streams=settings.max_streams,
+            rules=stream_rules(settings),
         ),
         policy=settings.alert_policy,
         sinks=sinks,
@@ -128,7 +150,12 @@ def _lifespan(
         page = MetricsPage(engine, export=settings.export, worst=settings.worst)
         app.state.engine, app.state.exposition = engine, page.render
         await engine.start()
-        _log.info("ready", models=sorted(models), default_model=settings.default_model)
+        _log.info(
+            "ready",
+            models=sorted(models),
+            default_model=settings.default_model,
+            settings_file=str(settings.config) if settings.config else None,
+        )
         yield
         _log.info("stopping", waiting=engine.waiting_rows)
         await engine.stop()
@@ -153,7 +180,7 @@ def build_server(settings: Settings) -> Server:
 
     Raises:
         CheckpointError: If a checkpoint is damaged.
-        UnknownModel: If the default model is not there.
+        UnknownModel: If the default model or that of a pattern is not there.
     """
     app = build_app(settings, load_models(settings))
     app.state.redis_url = settings.redis_url

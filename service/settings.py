@@ -1,17 +1,29 @@
-"""Settings: the only reader of the environment."""
+"""Settings: the only reader of the environment and of the settings file."""
 
 import os
+import tomllib
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AliasChoices, Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from models.bank import Start
 from models.spec import Policy
 from service.engine.alerts import AlertPolicy
 
+FILE_NAME: Final = "stepwatch.toml"
+"""Name of the settings file in the data directory."""
 Positive = Annotated[int, Field(gt=0)]
+AboveZero = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Patterns = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -21,10 +33,35 @@ def default_data_dir() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "share") / "stepwatch"
 
 
+class StreamPattern(BaseModel):
+    """What streams get whose id matches a glob; None leaves it to the service's settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pattern: Annotated[str, Field(min_length=1)]
+    model: str | None = None
+    z: AboveZero | None = None
+    sigma_floor: AboveZero | None = None
+    policy: Policy | None = None
+    start: Start | None = None
+
+
+class SettingsFileError(Exception):
+    """A settings file that is wrong; `problems` says where in it and what, one by one."""
+
+    def __init__(self, path: Path, problems: Sequence[str]) -> None:
+        super().__init__(f"{path}: {'; '.join(problems)}")
+        self.path: Final = path
+        self.problems: Final = problems
+
+
 class Settings(BaseSettings):
-    """Everything that can be set, as `STEPWATCH_<NAME>`; the command line goes above it.
+    """Everything that can be set: command line over `STEPWATCH_<NAME>` over file over default.
 
     Attributes:
+        config: The settings file; None: `stepwatch.toml` in the data directory, if it is there.
+            Once read, the file that was.
+        streams: What new streams get by their names; the first pattern that matches counts.
         data_dir: Holds checkpoints and the embedded Valkey.
         redis_url: A Redis or Valkey to use; None starts the embedded one. Also `REDIS_URL`.
         window, z, sigma_floor, policy, min_scores: Override every checkpoint's threshold.
@@ -38,6 +75,9 @@ class Settings(BaseSettings):
         extra="forbid",
         populate_by_name=True,
     )
+
+    config: Path | None = None
+    streams: Annotated[tuple[StreamPattern, ...], NoDecode] = ()
 
     data_dir: Path = Field(default_factory=default_data_dir)
     host: str = "127.0.0.1"
@@ -55,8 +95,8 @@ class Settings(BaseSettings):
     start: Start = "own"
     prime: bool = True
     window: Annotated[int, Field(ge=2)] | None = None
-    z: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    sigma_floor: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    z: AboveZero | None = None
+    sigma_floor: AboveZero | None = None
     policy: Policy | None = None
     min_scores: Annotated[int, Field(ge=2)] | None = None
 
@@ -77,6 +117,31 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Say what goes above what.
+
+        Raises:
+            SettingsFileError: If the settings file is wrong.
+        """
+        above = {**env_settings(), **init_settings()}
+        return init_settings, env_settings, InitSettingsSource(settings_cls, file_values(above))
+
+    @field_validator("streams", mode="before")
+    @classmethod
+    def _is_a_list(cls, given: object) -> object:
+        """One pair of brackets is easily forgotten, and what pydantic says of it helps nobody."""
+        if isinstance(given, dict | str):
+            raise ValueError("write [[streams]] above each pattern in the settings file")
+        return given
 
     @field_validator("redis_url")
     @classmethod
@@ -113,3 +178,71 @@ class Settings(BaseSettings):
         """What is set of the threshold, by its name in the spec."""
         names = ("window", "z", "sigma_floor", "policy", "min_scores")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+class _FileAlone(Settings):
+    """The settings file by itself, so that what is wrong with it is told even if unused."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *others: PydanticBaseSettingsSource,
+        **named: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+def file_values(above: dict[str, Any]) -> dict[str, Any]:
+    """Find the settings file by what goes above it; give what it says and where it is.
+
+    Raises:
+        SettingsFileError: If it is wrong.
+    """
+    named = above.get("config")
+    path = Path(named or Path(above.get("data_dir") or default_data_dir()) / FILE_NAME)
+    if named is None and not path.is_file():
+        return {}
+    values = _parsed(path)
+    problems = [_unknown(key, ()) for key in values if key == "config" or key[:1] == "_"]
+    try:
+        _FileAlone(**{key: value for key, value in values.items() if key[:1] != "_"})
+    except ValidationError as error:
+        problems += [_told(one["type"], one["loc"], one["msg"]) for one in error.errors()]
+    if problems:
+        raise SettingsFileError(path, problems)
+    return {**values, "config": path}
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsFileError(path, [f"can't be read: {error.strerror}"]) from error
+    except ValueError as error:
+        raise SettingsFileError(path, [f"this is no TOML: {error}"]) from error
+
+
+def _told(kind: str, place: tuple[int | str, ...], message: str) -> str:
+    """Say where in the file a value is wrong, in the file's own words."""
+    if kind == "extra_forbidden":
+        return _unknown(str(place[-1]), place[:-1])
+    return f"{_where(place)}: {message.removeprefix('Value error, ')}"
+
+
+def _unknown(key: str, table: tuple[int | str, ...]) -> str:
+    """Say that there is no such key, and which is meant perhaps."""
+    known = set(StreamPattern.model_fields if table else Settings.model_fields) - {"config"}
+    close = get_close_matches(key.lower(), sorted(known), 1)
+    hint = f"; is '{close[0]}' meant?" if close else ""
+    return f"{_where((*table, key))}: there is no such key{hint}"
+
+
+def _where(place: tuple[int | str, ...]) -> str:
+    """Name a key; patterns are counted from 1, as people do."""
+    match place:
+        case ("streams", int(at), *keys):
+            return ".".join([f"[[streams]] number {at + 1}", *map(str, keys)])
+        case _:
+            return ".".join(map(str, place)).removeprefix("STEPWATCH_").lower()

@@ -16,11 +16,17 @@ from models.checkpoint import NAME, CheckpointError
 from models.epochs import FitError
 from models.recording import ReadingError
 from service.engine.errors import StepwatchError
-from service.settings import Settings
+from service.settings import Settings, SettingsFileError
 
 DataDir = Annotated[
     Path | None,
     typer.Option(help="Holds checkpoints and the embedded Valkey.", envvar="STEPWATCH_DATA_DIR"),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Settings file; else STEPWATCH_CONFIG, else stepwatch.toml in the data directory."
+    ),
 ]
 
 
@@ -41,16 +47,26 @@ stdout: Final = Console()
 stderr: Final = Console(stderr=True)
 
 
+def given_only(**given: Any) -> dict[str, Any]:
+    """Leave out what was not given on the command line."""
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def told_of(error: ValidationError) -> list[str]:
+    """Name the settings that are wrong as the environment does."""
+    places = ("_".join(str(part) for part in one["loc"]).upper() for one in error.errors())
+    names = (f"STEPWATCH_{place.removeprefix('STEPWATCH_')}" for place in places)
+    return [f"{name}: {one['msg']}" for name, one in zip(names, error.errors(), strict=True)]
+
+
 def settings_of(**given: Any) -> Settings:
     """Read the settings; what is None here was not given on the command line."""
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        return Settings(**given_only(**given))
     except ValidationError as error:
-        told = [
-            f"STEPWATCH_{'_'.join(str(part) for part in one['loc']).upper()}: {one['msg']}"
-            for one in error.errors()
-        ]
-        fail("; ".join(told))
+        fail("; ".join(told_of(error)))
+    except (SettingsFileError, OSError) as error:
+        fail(error)
 
 
 def complain(what: str, reason: object) -> None:

@@ -34,7 +34,10 @@ def demo(
 ) -> None:
     """Train on a simulated plant, serve, inject faults, print alerts until Ctrl-C."""
     chosen = settings_of(data_dir=data_dir, port=port)
-    settings = settings_of(data_dir=chosen.data_dir / "demo", port=port, default_model=MODEL)
+    # the patterns of a settings file name models that the demo does not have
+    settings = settings_of(
+        data_dir=chosen.data_dir / "demo", port=port, default_model=MODEL, streams=()
+    )
     configure_logs("error", settings.log_format)
     chosen_seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     # a taken port is told before the training, not after it

@@ -1,12 +1,13 @@
 """Which streams there are: names, models and slots."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from models.bank import StreamBank, StreamOptions
 from service.engine.errors import InvalidOption, NotAdmitted, RowError, UnknownModel, UnknownStream
+from service.engine.rules import StreamRule, check_models, first_match
 
 ROUTE_WORDS: Final = ("observations", "reset", "accept-baseline")
 """Last parts of our own routes: no stream id may end in one."""
@@ -87,6 +88,10 @@ class Directory:
         default_model: Serves streams nobody said anything about; None: they are refused.
         options: What a stream gets nobody said anything about.
         max_streams: Streams of all models together.
+        rules: What new streams get by their names; the first that matches goes above the defaults.
+
+    Raises:
+        UnknownModel: If a rule names a model that is not loaded.
     """
 
     def __init__(
@@ -96,11 +101,14 @@ class Directory:
         default_model: str | None,
         options: StreamOptions,
         max_streams: int,
+        rules: Sequence[StreamRule] = (),
     ) -> None:
+        check_models(rules, models)
         self.models: Final = models
         self.options: Final = options
         self.max_streams: Final = max_streams
         self.default: Final = models.get(default_model or "")
+        self._rules = tuple(rules)
         self._streams: dict[str, Stream] = {}
 
     def __len__(self) -> int:
@@ -132,6 +140,13 @@ class Directory:
             raise UnknownModel(name, sorted(self.models))
         return self.models[name]
 
+    def defaults_of(self, stream_id: str) -> tuple[Model | None, StreamOptions]:
+        """Give what a stream gets where no PUT says otherwise: its rule's, else everybody's."""
+        rule = first_match(self._rules, stream_id)
+        if rule is None:
+            return self.default, self.options
+        return self.default if rule.model is None else self.models[rule.model], rule.options
+
     def page(self, after: str, limit: int) -> list[Stream]:
         """List streams in the order of their ids, beginning behind `after`."""
         ids = sorted(stream_id for stream_id in self._streams if stream_id > after)
@@ -149,7 +164,8 @@ class Directory:
         """
         if stream_id in self._streams:
             raise InvalidOption(f"there is a stream '{stream_id}' already")
-        admitted = self.admit(stream_id, self.default if model is None else self.model(model))
+        chosen = self.defaults_of(stream_id)[0] if model is None else self.model(model)
+        admitted = self.admit(stream_id, chosen)
         if isinstance(admitted, RowError):
             raise NotAdmitted(admitted)
         return self.add(stream_id, admitted, options, at)
@@ -185,8 +201,8 @@ class Directory:
         there = ", ".join(sorted(self.models)) or "none; train one with 'stepwatch train'"
         return RowError(
             "no-model",
-            "no model serves this stream: PUT /v1/streams/{id} with a model, or start the "
-            f"service with --default-model; models loaded: {there}",
+            "no model serves this stream: PUT /v1/streams/{id} with a model, add a pattern to the "
+            f"settings file, or start the service with --default-model; models loaded: {there}",
         )
 
     def _too_many(self) -> RowError:

@@ -80,14 +80,15 @@ class Routing:
     def _create(self, columns: Columns, at: int, refusal: Refusal) -> Stream | None:
         """Create a stream for a row, unless the row is bad."""
         stream_id = columns.stream_ids[at]
-        model = self._directory.admit(stream_id, self._directory.default)
+        chosen, options = self._directory.defaults_of(stream_id)
+        model = self._directory.admit(stream_id, chosen)
         if isinstance(model, RowError):
             self.errors[int(columns.rows[at])] = model
             return None
         if error := _misfit(columns, model) or BANK_REFUSALS.get(refusal):
             self.errors[int(columns.rows[at])] = error
             return None
-        stream = self._directory.add(stream_id, model, self._directory.options, self._arrival)
+        stream = self._directory.add(stream_id, model, options, self._arrival)
         self.created.append(stream)
         return stream
 

@@ -126,7 +126,8 @@ async def put_stream(
     engine = engine_of(request)
     changes: dict[str, Any] = (await _options_of(request)).model_dump(exclude_none=True)
     model = changes.pop("model", None)
-    options = with_options(engine.directory.options, changes)
+    _, defaults = engine.directory.defaults_of(stream_id)
+    options = with_options(defaults, changes)
     stream = engine.directory.get(stream_id)
     if stream is not None and model in (None, stream.model.name):
         await engine.configure(stream, options)
