@@ -6,10 +6,16 @@ from typing import Final
 from fastapi import Request
 
 from service.engine.engine import Engine
+from service.ingest.arrow import ArrowDecoder
 from service.ingest.decode import JSONDecoder
 from service.ingest.errors import BodyTooLarge, UnsupportedMediaType
+from service.ingest.ndjson import NDJSONDecoder
 
 JSON: Final = "application/json"
+NDJSON: Final = "application/x-ndjson"
+ARROW: Final = "application/vnd.apache.arrow.stream"
+OBSERVATIONS: Final = (JSON, NDJSON, ARROW)
+"""Media types of observations; everything else is JSON only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,22 +33,39 @@ def engine_of(request: Request) -> Engine:
     return engine
 
 
-def decoder_of(request: Request) -> JSONDecoder:
-    """Find the decoder for bodies."""
+def media_type_of(request: Request, taken: tuple[str, ...] = OBSERVATIONS) -> str:
+    """Find what a body is declared to be; undeclared it is taken for JSON.
+
+    Raises:
+        UnsupportedMediaType: If it is none that is taken.
+    """
+    declared = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    if declared not in taken:
+        raise UnsupportedMediaType(f"'{declared}' is not taken here; send {' or '.join(taken)}")
+    return declared
+
+
+def decoder_of(request: Request) -> JSONDecoder | ArrowDecoder:
+    """Find the decoder for a body of its media type."""
     limits: DoorLimits = request.app.state.limits
+    media_type = media_type_of(request)
+    if media_type == ARROW:
+        return ArrowDecoder(
+            door="http-arrow", max_rows=limits.max_rows, max_bytes=limits.max_body_bytes
+        )
+    if media_type == NDJSON:
+        return NDJSONDecoder(door="http-ndjson", max_rows=limits.max_rows)
     return JSONDecoder(door="http-json", max_rows=limits.max_rows)
 
 
-async def read_body(request: Request) -> bytes:
-    """Read a JSON body, giving up as soon as it is too large.
+async def read_body(request: Request, taken: tuple[str, ...] = (JSON,)) -> bytes:
+    """Read a body, giving up as soon as it is too large.
 
     Raises:
-        UnsupportedMediaType: If it is declared to be something else than JSON.
+        UnsupportedMediaType: If it is declared to be none that is taken.
         BodyTooLarge: If it has more bytes than allowed.
     """
-    declared = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
-    if declared != JSON:
-        raise UnsupportedMediaType(f"'{declared}' is not taken here; send {JSON}")
+    media_type_of(request, taken)
     limits: DoorLimits = request.app.state.limits
     length = request.headers.get("content-length", "0")
     if length.isdecimal() and int(length) > limits.max_body_bytes:

@@ -35,7 +35,7 @@ _frame = msgspec.json.Decoder(list[Observation])
 
 
 @dataclass(slots=True)
-class _Rows:
+class Rows:
     """Observations that could be read, their places, and why the others could not."""
 
     size: int
@@ -43,6 +43,14 @@ class _Rows:
     places: list[int] = field(default_factory=list)
     observations: list[Observation] = field(default_factory=list)
     errors: dict[int, RowError] = field(default_factory=dict)
+
+    def put(self, place: int, observation: Observation | RowError) -> None:
+        """Keep an observation, or why there is none in its place."""
+        if isinstance(observation, RowError):
+            self.errors[place] = observation
+        else:
+            self.places.append(place)
+            self.observations.append(observation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,7 @@ class JSONDecoder:
         try:
             rows = _strict_body(_body.decode(data))
         except (msgspec.MsgspecError, UnicodeError):
-            raw_rows, is_single = _loose_body(_parsed(data))
+            raw_rows, is_single = _loose_body(parsed(data))
             rows = self._converted(raw_rows, is_single=is_single)
         return self._decoded(rows, stream_id, explain=explain)
 
@@ -94,33 +102,19 @@ class JSONDecoder:
         try:
             rows = _all(_frame.decode(data), is_single=False)
         except (msgspec.MsgspecError, UnicodeError):
-            rows = self._converted(_parsed(data), is_single=False)
+            rows = self._converted(parsed(data), is_single=False)
         return self._decoded(rows, None, explain=explain)
 
-    def _converted(self, raw_rows: list[Any], *, is_single: bool) -> _Rows:
+    def _converted(self, raw_rows: list[Any], *, is_single: bool) -> Rows:
         """Take the rows one by one, so that a bad one spoils no other."""
-        self._check_size(len(raw_rows))
-        rows = _Rows(len(raw_rows), is_single)
+        check_size(len(raw_rows), self.max_rows)
+        rows = Rows(len(raw_rows), is_single)
         for place, raw in enumerate(raw_rows):
-            observation = _observation(raw)
-            if isinstance(observation, RowError):
-                rows.errors[place] = observation
-            else:
-                rows.places.append(place)
-                rows.observations.append(observation)
+            rows.put(place, observation_of(raw))
         return rows
 
-    def _check_size(self, size: int) -> None:
-        if size == 0:
-            raise EmptyBatch("there is no observation in it; send at least one")
-        if size > self.max_rows:
-            raise TooManyRows(
-                f"{size} observations in one request; {self.max_rows} is the limit: "
-                "split them (STEPWATCH_MAX_ROWS)"
-            )
-
-    def _decoded(self, rows: _Rows, stream_id: str | None, *, explain: bool) -> Decoded:
-        self._check_size(rows.size)
+    def _decoded(self, rows: Rows, stream_id: str | None, *, explain: bool) -> Decoded:
+        check_size(rows.size, self.max_rows)
         request = Request(
             door=self.door,
             size=rows.size,
@@ -131,12 +125,23 @@ class JSONDecoder:
         return Decoded(request, rows.is_single)
 
 
-def _all(observations: list[Observation], *, is_single: bool) -> _Rows:
+def check_size(size: int, max_rows: int) -> None:
+    """Refuse a request of no rows, or of too many."""
+    if size == 0:
+        raise EmptyBatch("there is no observation in it; send at least one")
+    if size > max_rows:
+        raise TooManyRows(
+            f"{size} observations in one request; {max_rows} is the limit: "
+            "split them (STEPWATCH_MAX_ROWS)"
+        )
+
+
+def _all(observations: list[Observation], *, is_single: bool) -> Rows:
     size = len(observations)
-    return _Rows(size, is_single, list(range(size)), observations)
+    return Rows(size, is_single, list(range(size)), observations)
 
 
-def _strict_body(body: _Body) -> _Rows:
+def _strict_body(body: _Body) -> Rows:
     if body.observations is not None:
         beside = (body.values, body.stream_id, body.timestamp, body.seq)
         if any(part is not None for part in beside):
@@ -150,7 +155,7 @@ def _strict_body(body: _Body) -> _Rows:
     return _all([one], is_single=True)
 
 
-def _parsed(data: bytes) -> Any:
+def parsed(data: bytes) -> Any:
     """Parse what the strict decoder refused, NaN and infinities included, to name bad rows."""
     try:
         return json.loads(data.decode(), parse_int=_whole)
@@ -175,7 +180,8 @@ def _loose_body(parsed: Any) -> tuple[list[Any], bool]:
     return parsed["observations"], False
 
 
-def _observation(raw: Any) -> Observation | RowError:
+def observation_of(raw: Any) -> Observation | RowError:
+    """Take what was parsed as an observation, or say why it is none."""
     try:
         observation = msgspec.convert(raw, Observation)
     except msgspec.ValidationError as error:
@@ -199,7 +205,7 @@ def _not_finite(observation: Observation) -> str | None:
     return None
 
 
-def _columns(rows: _Rows, stream_id: str | None) -> list[Columns]:
+def _columns(rows: Rows, stream_id: str | None) -> list[Columns]:
     """Put observations with the same metrics together, as columns."""
     groups: dict[int | tuple[str, ...], list[tuple[int, Observation, int]]] = {}
     for place, observation in zip(rows.places, rows.observations, strict=True):

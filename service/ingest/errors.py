@@ -21,6 +21,7 @@ STATUS: Final = {
     "not-ready": 503,
     "unknown-stream": 404,
     "malformed-json": 400,
+    "malformed-arrow": 400,
     "unsupported-media-type": 415,
     "body-too-large": 413,
     "foreign-origin": 403,
@@ -39,6 +40,12 @@ class MalformedJSON(RequestError):  # noqa: N818 - as above
     """The body or frame is no JSON, or not of the shape that is taken."""
 
     slug = "malformed-json"
+
+
+class MalformedArrow(RequestError):  # noqa: N818 - as above
+    """The body or frame is no Arrow IPC stream, or not of the columns that are taken."""
+
+    slug = "malformed-arrow"
 
 
 class EmptyBatch(RequestError):  # noqa: N818 - as above

@@ -5,12 +5,24 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from models.blocks import Refusal
+from service.engine.columns import Answer
 from service.engine.errors import RowError
 from service.ingest import openapi
-from service.ingest.body import JSON, decoder_of, engine_of, read_body
+from service.ingest.arrow_writing import encode_stream
+from service.ingest.body import (
+    ARROW,
+    NDJSON,
+    OBSERVATIONS,
+    decoder_of,
+    engine_of,
+    media_type_of,
+    read_body,
+)
 from service.ingest.decode import Decoded
 from service.ingest.encode import answer_rows, encode, encode_many
 from service.ingest.errors import Problem, response
+from service.ingest.ndjson import encode_lines
 from service.ingest.schemas import Observation, Observations, Refused, Verdict, Verdicts
 
 router = APIRouter(prefix="/v1", tags=["observations"])
@@ -26,7 +38,7 @@ _ACCEPTED: Final = 202
     "/observations",
     summary="Score observations of many streams",
     response_class=Response,
-    openapi_extra=openapi.body(
+    openapi_extra=openapi.observations(
         "observations", openapi.reference(Observations), openapi.reference(Observation)
     ),
     responses=openapi.verdicts("verdicts", Verdicts, Verdict),
@@ -36,10 +48,13 @@ async def score_many(
 ) -> Response:
     """Take `{"observations": [...]}` or one observation, each row with its `stream_id`.
 
+    Taken too, and answered in kind: `application/x-ndjson`, one observation a line, and
+    `application/vnd.apache.arrow.stream`, whose columns docs/columns.md describes.
     A refused row stands in its place with its reason and spoils no other: 200 if any row was
     taken, 422 if none.
     """
-    decoded = decoder_of(request).body(await read_body(request), explain=explain)
+    data = await read_body(request, OBSERVATIONS)
+    decoded = decoder_of(request).body(data, explain=explain)
     return await _answered(request, decoded, verdict)
 
 
@@ -47,7 +62,7 @@ async def score_many(
     "/streams/{stream_id:path}/observations",
     summary="Score observations of one stream",
     response_class=Response,
-    openapi_extra=openapi.body(
+    openapi_extra=openapi.observations(
         "observation", openapi.reference(Observation), openapi.reference(Observations)
     ),
     responses=openapi.verdicts("verdict", Verdict, Verdicts),
@@ -61,10 +76,12 @@ async def score_one(
 ) -> Response:
     """Take one observation, or `{"observations": [...]}`; the path names the stream.
 
+    Taken too, and answered in kind: `application/x-ndjson`, one observation a line, and
+    `application/vnd.apache.arrow.stream`, whose columns docs/columns.md describes.
     A stream nobody knows is created by its first good observation.
     """
-    body = await read_body(request)
-    decoded = decoder_of(request).body(body, stream_id=stream_id, explain=explain)
+    data = await read_body(request, OBSERVATIONS)
+    decoded = decoder_of(request).body(data, stream_id=stream_id, explain=explain)
     return await _answered(request, decoded, verdict)
 
 
@@ -72,10 +89,28 @@ async def _answered(request: Request, decoded: Decoded, verdict: str) -> Respons
     pending = engine_of(request).submit(decoded.request)
     if verdict == "none" and pending.parts:
         return Response(status_code=_ACCEPTED)
-    rows = answer_rows(await pending.answer())
-    if all(isinstance(row, Refused) for row in rows):
-        return _all_refused(rows, decoded)
-    return Response(encode(rows[0]) if decoded.is_single else encode_many(rows), media_type=JSON)
+    answer = await pending.answer()
+    if not _is_any_taken(answer):
+        return _all_refused(answer_rows(answer), decoded)
+    media_type = media_type_of(request)
+    return Response(_encoded(media_type, decoded, answer), media_type=media_type)
+
+
+def _is_any_taken(answer: Answer) -> bool:
+    return any(
+        (judged.scored.verdicts.refusal[judged.start : judged.stop] == Refusal.NONE).any()
+        for _, judged in answer.parts
+    )
+
+
+def _encoded(media_type: str, decoded: Decoded, answer: Answer) -> bytes:
+    """Answer in kind."""
+    if media_type == ARROW:
+        return encode_stream(decoded.request, answer)
+    rows = answer_rows(answer)
+    if media_type == NDJSON:
+        return encode_lines(rows)
+    return encode(rows[0]) if decoded.is_single else encode_many(rows)
 
 
 def _all_refused(rows: list[Verdict | Refused], decoded: Decoded) -> Response:

@@ -20,6 +20,8 @@ from service.ingest.schemas import (
 Answers = dict[int | str, dict[str, Any]]
 
 _JSON: Final = "application/json"
+_NDJSON: Final = "application/x-ndjson"
+_ARROW: Final = "application/vnd.apache.arrow.stream"
 _REF: Final = "#/components/schemas/{name}"
 _, _SCHEMAS = msgspec.json.schema_components(
     [Observation, Observations, Verdict, Refused, AlertView, Alerts, Problem], ref_template=_REF
@@ -46,7 +48,11 @@ StreamId = Annotated[
 ]
 
 _PROBLEMS: Final = {
-    400: ("No JSON, or not of the shape that is taken.", "malformed-json", "this is no JSON"),
+    400: (
+        "No JSON or Arrow stream, or not of the shape that is taken.",
+        "malformed-json",
+        "this is no JSON",
+    ),
     404: ("There is no such stream.", "unknown-stream", f"there is no stream '{STREAM}'"),
     413: (
         "More bytes than a request may have.",
@@ -54,9 +60,9 @@ _PROBLEMS: Final = {
         "the body has more than 16777216 bytes; send fewer observations at a time",
     ),
     415: (
-        f"Another media type than {_JSON}.",
+        "Another media type than those of the body.",
         "unsupported-media-type",
-        f"'text/csv' is not taken here; send {_JSON}",
+        f"'text/csv' is not taken here; send {_JSON} or {_NDJSON} or {_ARROW}",
     ),
     422: (
         "Nothing was taken or changed; `type` and `detail` say why.",
@@ -108,6 +114,15 @@ def body(example: str, *schemas: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {_JSON: _content(example, schema)}}}
 
 
+def observations(example: str, *schemas: dict[str, Any]) -> dict[str, Any]:
+    """Document a body of observations, which may have other media types than JSON."""
+    found = body(example, *schemas)
+    found["requestBody"]["description"] = (
+        f"{_JSON}, or {_NDJSON}: one observation a line, or {_ARROW}: see docs/columns.md."
+    )
+    return found
+
+
 def answer(
     example: str, schema: dict[str, Any] | None = None, *, media_type: str = _JSON
 ) -> Answers:
@@ -118,7 +133,9 @@ def answer(
 def verdicts(example: str, *types: type) -> Answers:
     """Document the answer to observations."""
     found = answer(example, {"anyOf": [reference(one) for one in types]})
-    found[200]["description"] = "Verdicts in the order sent; a refused row stands in its place."
+    found[200]["description"] = (
+        "Verdicts in the order sent, in the media type sent; a refused row stands in place."
+    )
     found[202] = {"description": "Taken with `?verdict=none`; nothing is sent back."}
     return found | problems(400, 413, 415, 422, 429, 503)
 

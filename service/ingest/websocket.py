@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Final
 
@@ -14,8 +15,10 @@ from service.engine.columns import Pending
 from service.engine.engine import Engine
 from service.engine.errors import Overloaded, RequestError
 from service.engine.ports import Delivery
+from service.ingest.arrow import ArrowDecoder
+from service.ingest.arrow_writing import encode_stream
 from service.ingest.body import DoorLimits
-from service.ingest.decode import JSONDecoder
+from service.ingest.decode import Decoded, JSONDecoder
 from service.ingest.encode import alert_view, answer_rows, encode, scored_verdicts
 from service.ingest.errors import problem
 
@@ -29,36 +32,52 @@ TOO_SLOW: Final = 1008
 CLOSE_S: Final = 1.0
 
 
-class UnsupportedFrame(RequestError):  # noqa: N818 - says what the frame is
-    """A binary frame."""
-
-    slug = "unsupported-frame"
-
-
 class _TooSlow(Exception):  # noqa: N818 - never leaves this file
     """The other side does not read its answers."""
 
 
-Outgoing = tuple[Pending, bool] | RequestError | None
-"""A request with whether it was single, a problem for the frame's place, or the end."""
+@dataclass(frozen=True, slots=True)
+class _Decoders:
+    """Text frames are JSON, binary frames Arrow."""
+
+    text: JSONDecoder
+    binary: ArrowDecoder
+
+    def decoded(self, message: Any) -> tuple[Decoded, bool]:
+        """Decode a frame; gives also whether it was binary."""
+        text: str | None = message.get("text")
+        if text is not None:
+            return self.text.frame(text.encode("utf-8", "replace")), False
+        return self.binary.body(message["bytes"]), True
+
+
+Outgoing = tuple[Pending, Decoded, bool] | RequestError | None
+"""A request and whether its frame was binary, a problem for the frame's place, or the end."""
 
 
 @router.websocket("/ingest")
 async def ingest(socket: WebSocket) -> None:
-    """Take a JSON text frame, one observation or an array; answer each in kind and in order."""
+    """Take frames and answer each in kind and in order.
+
+    A text frame is one JSON observation or an array of them, a binary frame one Arrow IPC stream.
+    """
     engine: Engine = socket.app.state.engine
     limits: DoorLimits = socket.app.state.limits
     await socket.accept()
-    decoder = JSONDecoder(door="websocket-json", max_rows=limits.max_rows)
+    rows, size = limits.max_rows, limits.max_body_bytes
+    decoders = _Decoders(
+        JSONDecoder(door="websocket-json", max_rows=rows),
+        ArrowDecoder(door="websocket-arrow", max_rows=rows, max_bytes=size),
+    )
     answers: asyncio.Queue[Outgoing] = asyncio.Queue(WINDOW)
     async with _closing(socket), asyncio.TaskGroup() as tasks:
         writer = tasks.create_task(_write(socket, answers, limits.send_timeout_s))
-        reader = tasks.create_task(_read(socket, engine, decoder, answers))
+        reader = tasks.create_task(_read(socket, engine, decoders, answers))
         writer.add_done_callback(lambda _: reader.cancel())
 
 
 async def _read(
-    socket: WebSocket, engine: Engine, decoder: JSONDecoder, answers: asyncio.Queue[Outgoing]
+    socket: WebSocket, engine: Engine, decoders: _Decoders, answers: asyncio.Queue[Outgoing]
 ) -> None:
     """Decode and submit frames as they come, until the other side leaves."""
     while True:
@@ -67,8 +86,8 @@ async def _read(
             await answers.put(None)
             return
         try:
-            decoded = decoder.frame(_text(message))
-            outgoing: Outgoing = (engine.submit(decoded.request), decoded.is_single)
+            decoded, is_binary = decoders.decoded(message)
+            outgoing: Outgoing = (engine.submit(decoded.request), decoded, is_binary)
         except RequestError as error:
             engine.counters.problems[error.slug] += 1
             outgoing = error
@@ -77,31 +96,29 @@ async def _read(
             return
 
 
-def _text(message: Any) -> bytes:
-    text: str | None = message.get("text")
-    if text is None:
-        raise UnsupportedFrame("binary frames are not taken; send JSON in a text frame")
-    return text.encode("utf-8", "replace")
-
-
 async def _write(socket: WebSocket, answers: asyncio.Queue[Outgoing], timeout_s: float) -> None:
     """Send answers in the order of the frames; a problem stands in its frame's place."""
     while (outgoing := await answers.get()) is not None:
         if isinstance(outgoing, RequestError):
             await _send(socket, encode(problem(outgoing)), timeout_s)
         else:
-            pending, is_single = outgoing
-            rows = answer_rows(await pending.answer())
-            await _send(socket, encode(rows[0] if is_single else rows), timeout_s)
+            pending, decoded, is_binary = outgoing
+            answer = await pending.answer()
+            if is_binary:
+                await _send(socket, encode_stream(decoded.request, answer), timeout_s, binary=True)
+                continue
+            rows = answer_rows(answer)
+            await _send(socket, encode(rows[0] if decoded.is_single else rows), timeout_s)
         if isinstance(outgoing, Overloaded):
             await socket.close(TRY_AGAIN_LATER, "too much waits; connect again in a moment")
             return
 
 
-async def _send(socket: WebSocket, data: bytes, timeout_s: float) -> None:
-    """Send a text frame, giving up on who does not read."""
+async def _send(socket: WebSocket, data: bytes, timeout_s: float, *, binary: bool = False) -> None:
+    """Send a frame, giving up on who does not read."""
+    sending = socket.send_bytes(data) if binary else socket.send_text(data.decode())
     try:
-        await asyncio.wait_for(socket.send_text(data.decode()), timeout_s)
+        await asyncio.wait_for(sending, timeout_s)
     except TimeoutError as error:
         raise _TooSlow from error
 

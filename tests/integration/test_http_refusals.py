@@ -83,7 +83,7 @@ async def test_only_json_is_taken(service: Running, path: str) -> None:
     """Another media type is 415, whichever route has a body; JSON may name its charset."""
     method = "PUT" if path == "/v1/streams/a" else "POST"
     body = b"{}" if method == "PUT" else b'{"stream_id": "a", "values": [0.5, 0.5]}'
-    for other in ("text/plain", "application/x-ndjson", "application/octet-stream", ""):
+    for other in ("text/plain", "text/csv", "application/octet-stream", ""):
         answer = await service.http.request(
             method, path, content=body, headers={"content-type": other}
         )

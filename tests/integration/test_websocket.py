@@ -59,10 +59,10 @@ async def test_a_problem_stands_in_its_frames_place(service: Running) -> None:
         answers = await ask(socket, first, "{", second, b"\x00\x01", "", third, [], [7, first])
         assert (await socket.ping()) is not None
     assert [one.get("seq", one.get("type")) for one in answers[:7]] == [
-        0, "malformed-json", 1, "unsupported-frame", "malformed-json", 2, "empty-batch",
+        0, "malformed-json", 1, "malformed-arrow", "malformed-json", 2, "empty-batch",
     ]  # fmt: skip
     assert [row["error"]["type"] for row in answers[7]] == ["invalid-observation", "out-of-order"]
-    assert service.engine.counters.problems["unsupported-frame"] == 1
+    assert service.engine.counters.problems["malformed-arrow"] == 1
 
 
 async def test_every_door_leads_to_the_same_stream(service: Running) -> None:
