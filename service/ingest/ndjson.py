@@ -1,6 +1,7 @@
 """From NDJSON to columns: one observation a line; a line that is no JSON spoils no other."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,10 +47,9 @@ def encode_lines(rows: list[Verdict | Refused]) -> bytes:
 
 
 def _observation(line: bytes) -> Observation | RowError:
-    try:
+    # what the strict decoder refuses is read once more below, to say why
+    with suppress(msgspec.MsgspecError, UnicodeError):
         return _line.decode(line)
-    except (msgspec.MsgspecError, UnicodeError):
-        pass  # what the strict decoder refused is read once more, to say why
     try:
         return observation_of(parsed(line))
     except MalformedJSON as error:
