@@ -1,6 +1,7 @@
-"""The progress bar of a training: losses and time left."""
+"""The progress bar of a training: losses and time left, and a Ctrl-C that is never lost."""
 
 import math
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,7 +14,11 @@ from models.epochs import Progress
 
 @contextmanager
 def training_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
-    """Show a bar while training; gives what to call after each batch."""
+    """Show a bar while training; gives what to call after each batch.
+
+    Raises:
+        KeyboardInterrupt: After the batch in which Ctrl-C came.
+    """
     bar = Bar(
         TextColumn("training"),
         BarColumn(),
@@ -21,21 +26,43 @@ def training_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
         TimeRemainingColumn(),
         console=console,
     )
-    with bar:
+    with _interruptible() as check, bar:
         task = bar.add_task("", total=1, told="")
 
         def show(progress: Progress) -> None:
+            check()
             bar.update(
                 task,
                 total=progress.epochs,
                 completed=progress.epochs_done,
                 told=f"epoch {math.ceil(progress.epochs_done)} of at most {progress.epochs}, "
-                f"loss {progress.train_loss:.6f}, validation {_told(progress.validation_loss)}",
+                f"loss {progress.train_loss:.6f}, validation {_known(progress.validation_loss)}",
             )
 
         yield show
+        check()
 
 
-def _told(loss: float) -> str:
-    """Infinite is what the loss is called until there is one."""
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], None]]:
+    """Note Ctrl-C and raise it where it is asked for.
+
+    Raised just anywhere it can be lost: what is raised inside a callback of the network's own code
+    is printed and forgotten.
+    """
+    came: list[int] = []
+    earlier = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+
+    def check() -> None:
+        if came:
+            raise KeyboardInterrupt
+
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, earlier)
+
+
+def _known(loss: float) -> str:
+    """Until the first epoch is over there is no validation loss."""
     return f"{loss:.6f}" if math.isfinite(loss) else "-"
