@@ -47,8 +47,8 @@ def training_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
 def _interruptible() -> Iterator[Callable[[], None]]:
     """Note Ctrl-C and raise it where it is asked for.
 
-    Raised just anywhere it can be lost: what is raised inside a callback of the network's own code
-    is printed and forgotten.
+    Raised just anywhere it can be lost: Python prints and forgets what is raised inside, say, a
+    finalizer. A training was once seen to go on after Ctrl-C; where it was lost was not traced.
     """
     came: list[int] = []
     earlier = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
