@@ -8,7 +8,8 @@
     │   ├── UnknownModel     a model nobody loaded
     │   ├── NotAdmitted      a stream that may not be created
     │   └── InvalidOption    an option out of its range
-    └── SinkError            a sink could not write; it is tried again
+    ├── SinkError            a sink could not write; it is tried again
+    └── StoreError           the store could not be read or written; it is tried again
 
 A row of a batch that is refused is no exception: it is a `RowError` in that row's place.
 """
@@ -83,6 +84,14 @@ class InvalidOption(RequestError):  # noqa: N818 - as above
 
 class SinkError(StepwatchError):
     """A sink could not write; `kind` is a short, closed word for metrics."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind: Final = kind
+
+
+class StoreError(StepwatchError):
+    """The store could not be read or written; `kind` is a short, closed word for metrics."""
 
     def __init__(self, kind: str, detail: str) -> None:
         super().__init__(detail)

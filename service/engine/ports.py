@@ -1,7 +1,7 @@
-"""What the engine asks of the world outside: sinks and a clock, as protocols."""
+"""What the engine asks of the world outside: sinks, a store and a clock, as protocols."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -110,6 +110,77 @@ class Sink(Protocol):
 
         Raises:
             SinkError: If not everything is known to be written; nothing else is ever raised.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything held."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be stored of one stream.
+
+    Attributes:
+        stream_id: Whose it is.
+        parts: Bytes by name; they take the place of stored parts of the same name.
+        is_whole: Whether this is all of the snapshot: stored parts of other names go. Otherwise
+            they stay.
+    """
+
+    stream_id: str
+    parts: dict[str, bytes]
+    is_whole: bool
+
+
+class SnapshotStore(Protocol):
+    """Where snapshots live: bytes by stream and part. Used by one task at a time.
+
+    It connects when first used. What is in it outlives the process. `close` may be called twice.
+    """
+
+    @property
+    def name(self) -> str:
+        """Short and stable: the label in metrics and logs."""
+        ...
+
+    async def save(self, entries: Sequence[Entry]) -> set[str]:
+        """Store entries; the parts of one stream change together or not at all.
+
+        Args:
+            entries: No stream twice.
+
+        Returns:
+            Streams of which nothing is stored, although their entries were not whole: nothing of
+            these was written. All others were.
+
+        Raises:
+            StoreError: If it is not known that all were written; repeating them does no harm.
+        """
+        ...
+
+    async def load(self, stream_ids: Sequence[str]) -> dict[str, dict[str, bytes]]:
+        """Read snapshots; streams that are not there are left out.
+
+        Raises:
+            StoreError: If that is not possible now.
+        """
+        ...
+
+    async def delete(self, stream_ids: Sequence[str]) -> None:
+        """Forget streams; those that are not there do no harm.
+
+        Raises:
+            StoreError: If it is not known that all are gone.
+        """
+        ...
+
+    def list(self) -> AsyncIterator[list[str]]:
+        """Go through the ids of all streams, some hundreds at a time, those saved last first.
+
+        Raises:
+            StoreError: If that is not possible now.
         """
         ...
 
