@@ -1,12 +1,12 @@
 """The bank: all streams that share one scorer, their state in arrays, one slot a stream."""
 
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
 from models import registry
-from models.base import State
+from models.base import Prediction, State
 from models.blocks import (
     Anomaly,
     Explanations,
@@ -20,34 +20,15 @@ from models.blocks import (
     rounds,
 )
 from models.checkpoint import Checkpoint
-from models.record import Record
+from models.options import StreamOptions
+from models.recent import RecentBlock
 from models.scaler import MinMaxScaler
 from models.scoring import scoring
-from models.slab import Slab
-from models.spec import Policy
-from models.threshold import RollingThreshold
-
-Start = Literal["own", "reference"]
+from models.slots import Slots
+from models.spec import REFERENCE_STEPS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamOptions:
-    """What may differ from stream to stream; None takes the checkpoint's default.
-
-    Attributes:
-        start: `own`: washed out on the reference tail, then on its own first observations.
-            `reference`: goes on from the training data, live at once if primed.
-        prime: Whether the threshold window starts with the validation scores.
-    """
-
-    z: float | None = None
-    sigma_floor: float | None = None
-    policy: Policy | None = None
-    start: Start = "own"
-    prime: bool = True
-
-
-class StreamBank:
+class StreamBank(Slots):
     """Scores blocks of observations; the slabs have one owner at a time, who is the caller.
 
     Args:
@@ -63,57 +44,65 @@ class StreamBank:
         residual_scale: Float32 | None = None,
     ) -> None:
         spec = checkpoint.spec
-        self.spec: Final = spec
         self.scorer: Final = registry.build(spec, checkpoint.weights)
         self.n_features: Final = self.scorer.n_features
-        self._scaler = scaler or MinMaxScaler.from_spec(spec.scaler)
+        # the checkpoint's range, whatever range each slot is scaled with
+        self._range = MinMaxScaler.from_spec(spec.scaler)
+        self._scaler = scaler or self._range
         self._residual_scale = (
             checkpoint.residual_scale[None] if residual_scale is None else residual_scale
         )
         self._scoring = scoring(spec.scoring.rule)
-        self._validation_scores = checkpoint.validation_scores
-        self._thresholds = RollingThreshold(spec.threshold.window, spec.threshold.min_scores)
-        self._memory = Slab(self.scorer.state_layout)
-        self._record = Record()
-        self._washed_out = self._after(checkpoint.reference_tail)
-
-    def start(self, slots: Int, options: StreamOptions) -> None:
-        """Begin streams in these slots; nothing of what the slots held before is left.
-
-        Raises:
-            ValueError: If an option is out of its range.
-        """
-        self._grow(int(slots.max(initial=-1)) + 1)
-        self.configure(slots, options)
-        self._thresholds.clear(slots)
-        if options.prime:
-            self._thresholds.prime(slots, self._validation_scores)
-        washout = 0 if options.start == "reference" else self.spec.washout
-        is_live = self._thresholds.counts(slots) >= self._thresholds.min_scores
-        scored = np.where(is_live, Phase.LIVE, Phase.WARMUP)
-        phase = np.where(washout, Phase.WASHOUT, scored)
-        self._record.start(slots, washout=washout, phase=phase)
-        self._wash_out(slots)
-
-    def configure(self, slots: Int, options: StreamOptions) -> None:
-        """Set z, sigma floor and policy of streams that are there; nothing else changes.
-
-        Raises:
-            ValueError: If an option is out of its range.
-        """
-        default = self.spec.threshold
-        self._thresholds.configure(
-            slots,
-            z=default.z if options.z is None else options.z,
-            sigma_floor=default.sigma_floor if options.sigma_floor is None else options.sigma_floor,
-            policy=options.policy or default.policy,
+        super().__init__(
+            spec,
+            self.scorer.state_layout,
+            self._after(checkpoint.reference_tail),
+            checkpoint.validation_scores,
         )
 
-    def inspect(self, slots: Int) -> State:
-        """Copy what is known of streams: the record, and the window's count, mean and sigma."""
-        mean, sigma = self._thresholds.statistics(slots)
-        window = {"scores_held": self._thresholds.counts(slots), "mean": mean, "sigma": sigma}
-        return self._record.gather(slots) | window
+    def take_over(
+        self, slots: Int, record: State, recent: RecentBlock, options: StreamOptions
+    ) -> None:
+        """Let streams of another checkpoint go on here, washed out on their last observations.
+
+        Order, cadence and counts stay, and so does a washout under way; windows begin anew.
+
+        Raises:
+            ValueError: If an option is out of its range.
+        """
+        self.follow(slots, recent, recent.held)
+        self.adopt(slots, record, options, prime=True)
+
+    def follow(self, slots: Int, recent: RecentBlock, fresh: Int) -> None:
+        """Feed the newest observations of streams that are served elsewhere; nothing is judged.
+
+        Args:
+            slots: Where these streams are to go on.
+            recent: What is held of them there.
+            fresh: How many are new here, `[B]`; all that are held: the stream begins here.
+        """
+        self.grow(int(slots.max(initial=-1)) + 1)
+        begins = slots[fresh == recent.held]
+        self._wash_out(begins)
+        self._recent.begin(begins)
+        raw = recent.raw()
+        for step in range(REFERENCE_STEPS - int(fresh.max(initial=0)), REFERENCE_STEPS):
+            rows = np.flatnonzero(REFERENCE_STEPS - step <= fresh)
+            self._feed(slots[rows], raw[rows, step])
+
+    def adopt(self, slots: Int, record: State, options: StreamOptions, *, prime: bool) -> None:
+        """Take streams over whose observations were followed to the last.
+
+        Raises:
+            ValueError: If an option is out of its range.
+        """
+        self.configure(slots, options)
+        if prime:
+            self._prime(slots, options)
+        self._record.scatter(slots, record)
+        left = np.minimum(record["washout_left"], self.spec.washout)
+        self._record["washout_left"][slots] = left
+        self._set_phase(slots)
 
     def advance(self, block: ObservationBlock) -> VerdictBlock:
         """Take every row that can be taken, in order, and judge it.
@@ -123,7 +112,7 @@ class StreamBank:
         """
         if block.values.shape != (len(block), self.n_features):
             raise ValueError(f"values {block.values.shape}, expected [B, {self.n_features}]")
-        verdicts = _blank(block, self.n_features)
+        verdicts = VerdictBlock.blank(block)
         parts = [self._advance_round(block, rows, verdicts) for rows in rounds(block.slots)]
         return replace(verdicts, explanations=Explanations.joined(parts, self.n_features))
 
@@ -140,10 +129,9 @@ class StreamBank:
         gaps = self._record.gaps(block, rows, verdicts.times)
         if gaps.any():
             self._wash_out(slots[gaps])
+            self._recent.begin(slots[gaps])
             self._record["washout_left"][slots[gaps]] = self.spec.washout
-        scaler, scale = self._scaler.of(slots), self._scale_of(slots)
-        prediction, memory = self.scorer.step(self._memory.gather(slots), scaler.scale(values))
-        self._memory.scatter(slots, memory)
+        prediction, scale = self._feed(slots, values), self._scale_of(slots)
         score = self._scoring.score(prediction.residual, scale)
         self._judge(rows, verdicts, np.where(prediction.valid, score, np.nan))
         self._record.remember(block, rows, verdicts)
@@ -155,9 +143,18 @@ class StreamBank:
         return Explanations(
             rows=rows[explained],
             actual=values[explained],
-            expected=scaler.unscale(prediction.expected)[explained],
+            expected=self._scaler.of(slots).unscale(prediction.expected)[explained],
             share=share[explained],
         )
+
+    def _feed(self, slots: Int, values: Float64) -> Prediction:
+        """Let the scorer take one observation of each of these slots, `[B, F]`."""
+        shares, scaler = self._range.shares(values), self._scaler.of(slots)
+        x = scaler.clipped(shares) if scaler is self._range else scaler.scale(values)
+        prediction, memory = self.scorer.step(self._memory.gather(slots), x)
+        self._memory.scatter(slots, memory)
+        self._recent.push(slots, shares)
+        return prediction
 
     def _judge(self, rows: Int, verdicts: VerdictBlock, score: Float64) -> None:
         """Judge scores against the threshold as it stands, then let them enter it.
@@ -192,36 +189,8 @@ class StreamBank:
             self._residual_scale if len(self._residual_scale) == 1 else self._residual_scale[slots]
         )
 
-    def _wash_out(self, slots: Int) -> None:
-        """Give streams the hidden state that the reference tail leaves."""
-        self._memory.scatter(slots, {name: row[0] for name, row in self._washed_out.items()})
-
     def _after(self, reference_tail: Float64) -> State:
         """Run one stream that has seen nothing over the reference tail."""
-        x: Float32 = MinMaxScaler.from_spec(self.spec.scaler).scale(reference_tail)
+        x: Float32 = self._range.scale(reference_tail)
         _, state = self.scorer.run(self.scorer.initial_state(1), x[:, None])
         return state
-
-    def _grow(self, capacity: int) -> None:
-        for part in (self._memory, self._record, self._thresholds):
-            part.grow(capacity)
-
-
-def _blank(block: ObservationBlock, n_features: int) -> VerdictBlock:
-    """Make a verdict block to be filled in; times and slots are copies, never the caller's."""
-    size = len(block)
-    unknown = np.full((3, size), np.nan)
-    return VerdictBlock(
-        slots=block.slots.copy(),
-        times=block.times.copy(),
-        seqs=block.seqs.copy(),
-        refusal=np.zeros(size, np.int8),
-        phase=np.zeros(size, np.int8),
-        score=unknown[0],
-        threshold=unknown[1],
-        severity=unknown[2],
-        is_anomaly=np.full(size, Anomaly.UNKNOWN, np.int8),
-        done=np.zeros(size, np.int32),
-        of=np.zeros(size, np.int32),
-        explanations=Explanations.joined([], n_features),
-    )

@@ -168,6 +168,26 @@ class VerdictBlock:
         """Count the rows."""
         return len(self.slots)
 
+    @classmethod
+    def blank(cls, block: ObservationBlock) -> Self:
+        """Make one to be filled in; times and slots are copies, never the caller's."""
+        size, n_features = block.values.shape
+        unknown = np.full((3, size), np.nan)
+        return cls(
+            slots=block.slots.copy(),
+            times=block.times.copy(),
+            seqs=block.seqs.copy(),
+            refusal=np.zeros(size, np.int8),
+            phase=np.zeros(size, np.int8),
+            score=unknown[0],
+            threshold=unknown[1],
+            severity=unknown[2],
+            is_anomaly=np.full(size, Anomaly.UNKNOWN, np.int8),
+            done=np.zeros(size, np.int32),
+            of=np.zeros(size, np.int32),
+            explanations=Explanations.joined([], n_features),
+        )
+
     @property
     def n_taken(self) -> int:
         """Count the rows that were not refused."""

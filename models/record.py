@@ -55,7 +55,7 @@ class Record(Slab):
     def __init__(self) -> None:
         super().__init__(_LAYOUT)
 
-    def start(self, slots: Int, *, washout: int, phase: Int) -> None:
+    def start(self, slots: Int, *, washout: int) -> None:
         """Begin streams that have seen nothing."""
         self.clear(slots)
         self["last_time"][slots] = NO_TIME
@@ -64,7 +64,6 @@ class Record(Slab):
         self["score"][slots] = np.nan
         self["threshold"][slots] = np.nan
         self["washout_left"][slots] = washout
-        self["phase"][slots] = phase
 
     def date(self, block: ObservationBlock, rows: Int, times: Int) -> None:
         """Give rows that came without a time one: that of arrival, or just after the last."""

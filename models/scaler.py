@@ -40,9 +40,17 @@ class MinMaxScaler:
 
     def scale(self, values: Float64) -> Float32:
         """Scale raw values `[B, F]`; NaN (missing) stays NaN."""
+        return self.clipped(self.shares(values))
+
+    def shares(self, values: Float64) -> Float64:
+        """Give raw values `[B, F]` as shares of the training range, not yet clipped."""
         with np.errstate(over="ignore"):  # a huge value over a tiny span ends at the clip as well
-            scaled = (values - self.minimum) / self.span
-        return np.clip(scaled, *self.clip).astype(np.float32)
+            shares: Float64 = (values - self.minimum) / self.span
+        return shares
+
+    def clipped(self, shares: Float64) -> Float32:
+        """Clip what lies far outside of the training range, `[B, F]`."""
+        return np.clip(shares, *self.clip).astype(np.float32)
 
     def unscale(self, scaled: Float32) -> Float64:
         """Bring scaled values `[B, F]` back to raw units."""

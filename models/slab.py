@@ -41,6 +41,11 @@ class Slab:
         for name, values in rows.items():
             self._arrays[name][slots] = values
 
+    @property
+    def layout(self) -> StateLayout:
+        """Name -> shape of one row and dtype, as given."""
+        return {name: (array.shape[1:], array.dtype) for name, array in self._arrays.items()}
+
     def clear(self, slots: Int) -> None:
         """Zero rows, so that nothing of an earlier stream is left."""
         for array in self._arrays.values():

@@ -27,6 +27,11 @@ class RollingThreshold:
     Args:
         window: Scores a window holds, >= 2.
         min_scores: Scores below which there is no threshold yet.
+
+    Attributes:
+        windows: The windows; `entered` counts every score that ever entered one, and the newest
+            stands just before `position`.
+        rules: How each slot is judged.
     """
 
     def __init__(self, window: int, min_scores: int) -> None:
@@ -35,28 +40,29 @@ class RollingThreshold:
         self.window: Final = window
         self.min_scores: Final = min_scores
         number, whole = np.dtype(np.float64), np.dtype(np.int32)
-        self._slab = Slab(
+        self.windows: Final = Slab(
             {
                 "ring": ((window,), np.dtype(np.float32)),
                 "mean": ((), number),
                 "m2": ((), number),
                 "peak": ((), number),
-                "z": ((), number),
-                "floor": ((), number),
                 "count": ((), whole),
                 "position": ((), whole),
-                "policy": ((), np.dtype(np.int8)),
+                "entered": ((), np.dtype(np.int64)),
             }
+        )
+        self.rules: Final = Slab(
+            {"z": ((), number), "floor": ((), number), "policy": ((), np.dtype(np.int8))}
         )
 
     def grow(self, capacity: int) -> None:
         """Make room for at least `capacity` slots."""
-        self._slab.grow(capacity)
+        for slab in (self.windows, self.rules):
+            slab.grow(capacity)
 
     def clear(self, slots: Int) -> None:
         """Empty the windows; how they are judged stays."""
-        for name in ("ring", "mean", "m2", "peak", "count", "position"):
-            self._slab[name][slots] = 0
+        self.windows.clear(slots)
 
     def configure(self, slots: Int, z: float, sigma_floor: float, policy: Policy) -> None:
         """Set how these slots are judged from now on; their windows stay.
@@ -66,35 +72,36 @@ class RollingThreshold:
         """
         if not z > 0 or not sigma_floor > 0 or policy not in POLICIES:
             raise ValueError(f"z {z} and floor {sigma_floor} must be > 0, policy {policy} known")
-        self._slab["z"][slots] = z
-        self._slab["floor"][slots] = sigma_floor
-        self._slab["policy"][slots] = POLICIES[policy]
+        self.rules["z"][slots] = z
+        self.rules["floor"][slots] = sigma_floor
+        self.rules["policy"][slots] = POLICIES[policy]
 
     def prime(self, slots: Int, scores: Float32) -> None:
         """Fill empty windows with the last `window` of `scores` `[N]`, all slots alike."""
         kept = scores[-self.window :]
         if not len(kept):
             return
-        self._slab["ring"][slots, : len(kept)] = kept
-        self._slab["count"][slots] = len(kept)
-        self._slab["position"][slots] = len(kept) % self.window
+        self.windows["ring"][slots, : len(kept)] = kept
+        self.windows["count"][slots] = len(kept)
+        self.windows["position"][slots] = len(kept) % self.window
+        self.windows["entered"][slots] = len(kept)
         self._recompute(slots)
 
     def counts(self, slots: Int) -> Int:
         """Scores in each window, `[B]`."""
-        return self._slab["count"][slots].astype(np.int64)
+        return self.windows["count"][slots].astype(np.int64)
 
     def statistics(self, slots: Int) -> tuple[Float64, Float64]:
         """Mean and sigma of each window, `[B]`, before any floor; 0 for an empty one."""
-        count = np.maximum(self._slab["count"][slots], 1)
-        return self._slab["mean"][slots], np.sqrt(self._slab["m2"][slots] / count)
+        count = np.maximum(self.windows["count"][slots], 1)
+        return self.windows["mean"][slots], np.sqrt(self.windows["m2"][slots] / count)
 
     def thresholds(self, slots: Int) -> Float64:
         """Thresholds as they stand, `[B]`; NaN where the window holds too few scores."""
         mean, sigma = self.statistics(slots)
-        floor = np.maximum(self._slab["floor"][slots], RELATIVE_SIGMA_FLOOR * mean)
-        threshold = mean + self._slab["z"][slots] * np.maximum(sigma, floor)
-        return np.where(self._slab["count"][slots] < self.min_scores, np.nan, threshold)
+        floor = np.maximum(self.rules["floor"][slots], RELATIVE_SIGMA_FLOOR * mean)
+        threshold = mean + self.rules["z"][slots] * np.maximum(sigma, floor)
+        return np.where(self.windows["count"][slots] < self.min_scores, np.nan, threshold)
 
     def enter(self, slots: Int, scores: Float64, thresholds: Float64) -> None:
         """Let scores `[B]` into their windows, each slot at most once, after they were judged.
@@ -102,7 +109,7 @@ class RollingThreshold:
         Policy of the slot: `clip` enters a score above its threshold as the threshold, `all`
         enters it whole, `exclude` leaves it out.
         """
-        policy = self._slab["policy"][slots]
+        policy = self.rules["policy"][slots]
         above = scores > thresholds
         entering = np.where(above & (policy == POLICIES["clip"]), thresholds, scores)
         entering = np.minimum(entering, LARGEST)
@@ -112,7 +119,7 @@ class RollingThreshold:
         self._push(slots, entering.astype(np.float32))
 
     def _push(self, slots: Int, scores: Float32) -> None:
-        slab = self._slab
+        slab = self.windows
         ring, position, count = slab["ring"], slab["position"][slots], slab["count"][slots]
         old_mean, is_full = slab["mean"][slots], count == self.window
         new = scores.astype(np.float64)
@@ -124,6 +131,7 @@ class RollingThreshold:
         ring[slots, position] = scores
         slab["position"][slots] = (position + 1) % self.window
         slab["count"][slots] = held
+        slab["entered"][slots] += 1
         slab["mean"][slots], slab["m2"][slots] = mean, m2
         peak = np.maximum(slab["peak"][slots], m2)
         slab["peak"][slots] = peak
@@ -132,7 +140,7 @@ class RollingThreshold:
             self._recompute(slots[collapsed])
 
     def _recompute(self, slots: Int) -> None:
-        slab = self._slab
+        slab = self.windows
         count = slab["count"][slots]
         held = np.arange(self.window) < count[:, None]
         scores = np.where(held, slab["ring"][slots].astype(np.float64), 0.0)

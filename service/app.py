@@ -13,8 +13,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
 
-from models.bank import StreamBank, StreamOptions
+from models.bank import StreamBank
 from models.checkpoint import Checkpoint, checkpoints
+from models.options import StreamOptions
 from service.embedded import EmbeddedValkey
 from service.engine.directory import Directory, Model
 from service.engine.engine import Engine, Limits

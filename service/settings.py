@@ -16,7 +16,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from models.bank import Start
+from models.options import Start
 from models.spec import Policy
 from service.engine.alerts import AlertPolicy
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import numpy as np
 from numpy.typing import ArrayLike
 
-from models.bank import Start, StreamBank, StreamOptions
+from models.bank import StreamBank
 from models.blocks import (
     NO_SEQ,
     NO_TIME,
@@ -19,6 +19,7 @@ from models.blocks import (
     Refusal,
     VerdictBlock,
 )
+from models.options import Start, StreamOptions
 from service.engine.alerts import AlertPolicy
 from service.engine.columns import Answer, Columns, Request
 from service.engine.directory import Directory, Model

@@ -11,9 +11,10 @@ import numpy as np
 import typer
 from rich.progress import track
 
-from models.bank import StreamBank, StreamOptions
+from models.bank import StreamBank
 from models.blocks import NO_SEQ, ObservationBlock
 from models.checkpoint import Checkpoint
+from models.options import StreamOptions
 from models.reading import read
 from models.recording import MICROSECONDS, ReadingError, Recording, default_names
 from service.cli.console import (

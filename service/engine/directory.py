@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from models.bank import StreamBank, StreamOptions
+from models.bank import StreamBank
+from models.options import StreamOptions
 from service.engine.errors import InvalidOption, NotAdmitted, RowError, UnknownModel, UnknownStream
 from service.engine.rules import StreamRule, check_models, first_match
 

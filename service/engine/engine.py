@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.bank import StreamOptions
 from models.base import State
 from models.blocks import Int
+from models.options import StreamOptions
 from models.record import silent
 from service.engine.alerts import AlertPolicy, Alerts
 from service.engine.batcher import Batcher

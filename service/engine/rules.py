@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from models.bank import StreamOptions
+from models.options import StreamOptions
 from service.engine.errors import UnknownModel
 
 

@@ -103,9 +103,7 @@ def state_of(engine: Engine) -> dict[str, bytes]:
     """Copy every stream's state, bit by bit."""
     slabs: dict[str, Slab] = {}
     for name, model in engine.directory.models.items():
-        bank = model.bank
-        parts = (bank._memory, bank._record, bank._thresholds._slab)
-        slabs |= {f"{name} {at}": slab for at, slab in enumerate(parts)}
+        slabs |= {f"{name} {part}": slab for part, slab in model.bank.slabs.items()}
     state = {
         f"{name} {array}": slab[array].tobytes()
         for name, slab in slabs.items()

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.bank import StreamBank, StreamOptions
+from models.bank import StreamBank
 from models.blocks import MAX_TIME, Float64, ObservationBlock, Refusal, VerdictBlock
 from models.checkpoint import Checkpoint
+from models.options import StreamOptions
 from tests.fakes import block, make_checkpoint, normal_values
 
 STREAMS, STEPS = 20, 80
@@ -133,10 +134,9 @@ def test_streams_in_any_mixture_get_what_each_gets_alone(seed: int, bad_share: f
 
 
 def _slabs(bank: StreamBank) -> dict[str, bytes]:
-    slabs = (bank._memory, bank._record, bank._thresholds._slab)
     return {
-        f"{at} {name}": values.tobytes()
-        for at, slab in enumerate(slabs)
+        f"{part} {name}": values.tobytes()
+        for part, slab in bank.slabs.items()
         for name, values in slab._arrays.items()
     }
 

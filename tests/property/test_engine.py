@@ -160,10 +160,9 @@ def numbers(answer: list[Verdict | Refused]) -> list[list[Any]]:
 def slabs(engine: Engine) -> dict[str, bytes]:
     """Copy every array a bank keeps, bit for bit."""
     bank = engine.directory.models["pumps"].bank
-    parts = {"memory": bank._memory, "record": bank._record, "scores": bank._thresholds._slab}
     return {
         f"{part} {name}": array.tobytes()
-        for part, slab in parts.items()
+        for part, slab in bank.slabs.items()
         for name, array in slab._arrays.items()
     }
 

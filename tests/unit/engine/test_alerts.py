@@ -4,8 +4,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from models.bank import StreamOptions
 from models.blocks import Phase, Refusal, VerdictBlock
+from models.options import StreamOptions
 from service.engine.alerts import AlertPolicy, Alerts, contributors, event_id
 from service.engine.directory import Model, Stream
 from service.engine.ports import Alert

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.bank import StreamOptions
 from models.blocks import Refusal
+from models.options import StreamOptions
 from service.engine.batcher import INLINE_ROWS, Batcher
 from service.engine.columns import Judged
 from service.engine.directory import Model, Stream

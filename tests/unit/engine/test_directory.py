@@ -1,6 +1,6 @@
 import pytest
 
-from models.bank import StreamOptions
+from models.options import StreamOptions
 from service.engine.directory import Directory, id_error, with_options
 from service.engine.errors import InvalidOption, NotAdmitted, RowError, UnknownModel, UnknownStream
 from tests.engines import make_directory, make_model

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
-from models.bank import StreamOptions
 from models.blocks import Phase
+from models.options import StreamOptions
 from service.engine.columns import Answer
 from service.engine.engine import Engine, Limits
 from service.engine.errors import NotReady, Overloaded, UnknownStream

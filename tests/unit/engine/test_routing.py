@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from models.bank import StreamOptions
 from models.blocks import MAX_TIME
+from models.options import StreamOptions
 from service.engine.columns import Columns
 from service.engine.directory import Directory
 from service.engine.errors import RowError

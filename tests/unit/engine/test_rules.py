@@ -1,6 +1,6 @@
 import pytest
 
-from models.bank import StreamOptions
+from models.options import StreamOptions
 from service.engine.directory import Directory
 from service.engine.errors import UnknownModel
 from service.engine.rules import StreamRule, covered, first_match

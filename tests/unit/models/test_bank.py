@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from models import registry
-from models.bank import StreamBank, StreamOptions
+from models.bank import StreamBank
 from models.blocks import Anomaly, Float64, Phase, VerdictBlock
+from models.options import StreamOptions
 from models.scaler import MinMaxScaler
 from models.scoring import scoring
 from models.spec import Policy

@@ -3,8 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.bank import StreamBank, StreamOptions
+from models.bank import StreamBank
 from models.blocks import MAX_ABSOLUTE, MAX_TIME, NO_TIME, Phase, Refusal
+from models.options import StreamOptions
 from tests.fakes import ARRIVAL, block, make_checkpoint, normal_values
 
 ZERO = np.array([0])

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from models.bank import StreamBank, StreamOptions
+from models.bank import StreamBank
 from models.blocks import NO_TIME, Phase, VerdictBlock
+from models.options import StreamOptions
 from models.record import GAP_STEPS, silent
 from tests.fakes import block, make_checkpoint
 

@@ -117,7 +117,7 @@ def test_a_cleared_window_is_like_a_new_one() -> None:
     used.clear(ONE)
     scores = [1.0, 2.0, 3.0, 2.0, 9.0, 1.0]
     np.testing.assert_array_equal(_enter(used, scores), _enter(fresh, scores))
-    assert used._slab["ring"].tobytes() == fresh._slab["ring"].tobytes()
+    assert used.windows["ring"].tobytes() == fresh.windows["ring"].tobytes()
 
 
 def test_slots_do_not_see_each_other() -> None:

@@ -1,0 +1,154 @@
+"""What a bank keeps of its streams: slabs in which they start, are looked at, leave, return."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from models.base import State, StateLayout
+from models.blocks import Float32, Int, Phase
+from models.options import StreamOptions
+from models.recent import Recent, RecentBlock
+from models.record import Record
+from models.scaler import MinMaxScaler
+from models.slab import Slab
+from models.spec import Spec
+from models.threshold import RollingThreshold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotBlock:
+    """All that streams need to go on elsewhere, by column, B rows.
+
+    Attributes:
+        record: Order, cadence, phase and counts; the same for every checkpoint.
+        memory: What the scorer keeps.
+        window: The threshold window with its statistics.
+        recent: The last observations, for another checkpoint.
+    """
+
+    record: State
+    memory: State
+    window: State
+    recent: RecentBlock
+
+    def __len__(self) -> int:
+        """Count the streams."""
+        return len(self.recent)
+
+
+class Slots:
+    """The slabs of one bank; they have one owner at a time, who is the caller.
+
+    Args:
+        spec: Of the checkpoint.
+        memory: What the scorer keeps of a stream.
+        washed_out: The memory that the reference tail leaves, one row.
+        validation_scores: What windows are primed with, `[N]`.
+    """
+
+    def __init__(
+        self, spec: Spec, memory: StateLayout, washed_out: State, validation_scores: Float32
+    ) -> None:
+        self.spec: Final = spec
+        self._washed_out = {name: row[0] for name, row in washed_out.items()}
+        self._validation_scores = validation_scores
+        self._memory = Slab(memory)
+        self._record = Record()
+        self._thresholds = RollingThreshold(spec.threshold.window, spec.threshold.min_scores)
+        self._recent = Recent(MinMaxScaler.from_spec(spec.scaler))
+
+    @property
+    def slabs(self) -> dict[str, Slab]:
+        """Everything that is kept, by name."""
+        return {
+            "memory": self._memory,
+            "record": self._record,
+            "window": self._thresholds.windows,
+            "rules": self._thresholds.rules,
+            "recent": self._recent,
+        }
+
+    def start(self, slots: Int, options: StreamOptions) -> None:
+        """Begin streams in these slots; nothing of what the slots held before is left.
+
+        Raises:
+            ValueError: If an option is out of its range.
+        """
+        self.grow(int(slots.max(initial=-1)) + 1)
+        self.configure(slots, options)
+        self._prime(slots, options)
+        washout = 0 if options.start == "reference" else self.spec.washout
+        self._record.start(slots, washout=washout)
+        self._set_phase(slots)
+        self._recent.begin(slots)
+        self._wash_out(slots)
+
+    def configure(self, slots: Int, options: StreamOptions) -> None:
+        """Set z, sigma floor and policy of streams that are there; nothing else changes.
+
+        Raises:
+            ValueError: If an option is out of its range.
+        """
+        default = self.spec.threshold
+        self._thresholds.configure(
+            slots,
+            z=default.z if options.z is None else options.z,
+            sigma_floor=default.sigma_floor if options.sigma_floor is None else options.sigma_floor,
+            policy=options.policy or default.policy,
+        )
+
+    def inspect(self, slots: Int) -> State:
+        """Copy what is known of streams: the record, and the window's count, mean and sigma."""
+        mean, sigma = self._thresholds.statistics(slots)
+        window = {"scores_held": self._thresholds.counts(slots), "mean": mean, "sigma": sigma}
+        return self._record.gather(slots) | window
+
+    def snapshot(self, slots: Int) -> SnapshotBlock:
+        """Copy all of streams that are there, to go on elsewhere."""
+        return SnapshotBlock(
+            record=self._record.gather(slots),
+            memory=self._memory.gather(slots),
+            window=self._thresholds.windows.gather(slots),
+            recent=self._recent.block(slots),
+        )
+
+    def restore(self, slots: Int, block: SnapshotBlock, options: StreamOptions) -> None:
+        """Let streams of the same checkpoint and window go on in these slots.
+
+        Raises:
+            ValueError: If an option is out of its range, or the block is of another checkpoint.
+        """
+        self.grow(int(slots.max(initial=-1)) + 1)
+        self.configure(slots, options)
+        self._record.scatter(slots, block.record)
+        self._memory.scatter(slots, block.memory)
+        self._thresholds.windows.scatter(slots, block.window)
+        self._recent.put(slots, block.recent)
+
+    def clear(self, slots: Int) -> None:
+        """Zero slots that nobody uses any more."""
+        for slab in self.slabs.values():
+            slab.clear(slots)
+
+    def grow(self, capacity: int) -> None:
+        """Make room for at least `capacity` slots."""
+        for slab in self.slabs.values():
+            slab.grow(capacity)
+
+    def _prime(self, slots: Int, options: StreamOptions) -> None:
+        """Empty the windows, or fill them with the validation scores."""
+        self._thresholds.clear(slots)
+        if options.prime:
+            self._thresholds.prime(slots, self._validation_scores)
+
+    def _set_phase(self, slots: Int) -> None:
+        """Say of streams that were not judged yet how far they have come."""
+        is_live = self._thresholds.counts(slots) >= self._thresholds.min_scores
+        scored = np.where(is_live, Phase.LIVE, Phase.WARMUP)
+        washing = self._record["washout_left"][slots] > 0
+        self._record["phase"][slots] = np.where(washing, Phase.WASHOUT, scored)
+
+    def _wash_out(self, slots: Int) -> None:
+        """Give streams the hidden state that the reference tail leaves."""
+        self._memory.scatter(slots, self._washed_out)
