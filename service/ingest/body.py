@@ -1,5 +1,6 @@
 """Reading a request's body within its limits."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -7,15 +8,13 @@ from fastapi import Request
 
 from service.engine.engine import Engine
 from service.ingest.arrow import ArrowDecoder
-from service.ingest.decode import JSONDecoder
+from service.ingest.decode import Decoder, JSONDecoder
 from service.ingest.errors import BodyTooLarge, UnsupportedMediaType
 from service.ingest.ndjson import NDJSONDecoder
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 ARROW: Final = "application/vnd.apache.arrow.stream"
-OBSERVATIONS: Final = (JSON, NDJSON, ARROW)
-"""Media types of observations; everything else is JSON only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +24,17 @@ class DoorLimits:
     max_body_bytes: int = 16 * 1024 * 1024
     max_rows: int = 10_000
     send_timeout_s: float = 10.0
+
+
+_DECODERS: Final[dict[str, Callable[[DoorLimits], Decoder]]] = {
+    JSON: lambda limits: JSONDecoder(door="http-json", max_rows=limits.max_rows),
+    NDJSON: lambda limits: NDJSONDecoder(door="http-ndjson", max_rows=limits.max_rows),
+    ARROW: lambda limits: ArrowDecoder(
+        door="http-arrow", max_rows=limits.max_rows, max_bytes=limits.max_body_bytes
+    ),
+}
+OBSERVATIONS: Final = tuple(_DECODERS)
+"""Media types of observations; everything else is JSON only."""
 
 
 def engine_of(request: Request) -> Engine:
@@ -45,17 +55,9 @@ def media_type_of(request: Request, taken: tuple[str, ...] = OBSERVATIONS) -> st
     return declared
 
 
-def decoder_of(request: Request) -> JSONDecoder | ArrowDecoder:
+def decoder_of(request: Request) -> Decoder:
     """Find the decoder for a body of its media type."""
-    limits: DoorLimits = request.app.state.limits
-    media_type = media_type_of(request)
-    if media_type == ARROW:
-        return ArrowDecoder(
-            door="http-arrow", max_rows=limits.max_rows, max_bytes=limits.max_body_bytes
-        )
-    if media_type == NDJSON:
-        return NDJSONDecoder(door="http-ndjson", max_rows=limits.max_rows)
-    return JSONDecoder(door="http-json", max_rows=limits.max_rows)
+    return _DECODERS[media_type_of(request)](request.app.state.limits)
 
 
 async def read_body(request: Request, taken: tuple[str, ...] = (JSON,)) -> bytes:

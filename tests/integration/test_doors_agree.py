@@ -1,8 +1,8 @@
-"""Real and simulated data get the same verdicts through every door: HTTP, WebSocket and replay."""
+"""Real and simulated data get the same verdicts through every door there is, and from replay."""
 
-import csv
-import json
+import copy
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +10,24 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from models.blocks import Bool, Float64
+from benchmarks.agreement import difference
+from benchmarks.doors import replayed
+from benchmarks.ways import Piece, Verdicts, ways
+from models.blocks import Float64
 from models.epochs import FitOptions
 from models.fit import fit
 from models.recording import default_names
 from models.spec import ScorerSpec
 from service.cli.main import app
 from service.demo.plant import Plant
-from tests.integration.running import Running, running_service, settings_of
+from tests.integration.running import running_service, settings_of
 
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("STEPWATCH_SHARED_DATA", ROOT.parent / "shared" / "data"))
-TRAIN_ROWS, TEST_ROWS, BATCH = 3000, 600, 100
+TRAIN_ROWS, TEST_ROWS = 3000, 600
 SIMULATED = "simulated.npz"
-RELATIVE, ABSOLUTE = 1e-4, 1e-7
-Judged = tuple[Float64, Float64, Bool]
-"""Scores, thresholds and whether each is an anomaly."""
 
 
 def simulated(path: Path) -> None:
@@ -45,50 +45,14 @@ def recorded(path: Path) -> tuple[Float64, Float64]:
     return train.astype(np.float64), test.astype(np.float64)
 
 
-def judged(verdicts: list[Any]) -> Judged:
-    """Take from verdicts what has to agree."""
-    scores = np.array([float(row["score"]) for row in verdicts])
-    thresholds = np.array([float(row["threshold"]) for row in verdicts])
-    return scores, thresholds, np.array([row["is_anomaly"] in (True, "True") for row in verdicts])
-
-
-def rows_of(values: Float64, stream_id: str, step_s: float) -> list[dict[str, Any]]:
-    """Make observations of one stream."""
-    return [
-        {"stream_id": stream_id, "timestamp": at * step_s, "values": row}
-        for at, row in enumerate(values.tolist())
-    ]
-
-
-async def over_http(service: Running, rows: list[dict[str, Any]]) -> Judged:
-    """Send in batches."""
-    verdicts: list[Any] = []
-    for first in range(0, len(rows), BATCH):
-        body = {"observations": rows[first : first + BATCH]}
-        answer = await service.http.post("/v1/observations", json=body)
-        verdicts += answer.json()["verdicts"]
-    return judged(verdicts)
-
-
-async def over_websocket(service: Running, rows: list[dict[str, Any]]) -> Judged:
-    """Send one observation a frame."""
-    verdicts = []
-    async with service.websocket() as socket:
-        for row in rows:
-            await socket.send(json.dumps(row))
-            verdicts.append(json.loads(await socket.recv()))
-    return judged(verdicts)
-
-
-def replayed(data_dir: Path, values: Float64, step_s: float) -> Judged:
+def through_replay(data_dir: Path, values: Float64, step_s: float) -> Verdicts:
     """Replay as a file."""
     file, out = data_dir / "recorded.npz", data_dir / "out.csv"
     np.savez(file, test=values)
     options = ("--model", "real", "--step", str(step_s), "--data-dir", str(data_dir))
     result = CliRunner().invoke(app, ["replay", str(file), "--out", str(out), *options])
     assert result.exit_code == 0, result.stderr
-    with out.open(newline="", encoding="utf-8") as written:
-        return judged(list(csv.DictReader(written)))
+    return replayed(out)
 
 
 @pytest.mark.parametrize(
@@ -97,24 +61,94 @@ def replayed(data_dir: Path, values: Float64, step_s: float) -> Judged:
 async def test_doors_agree(
     tmp_path: Path, name: str, step_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Batches, single frames and replay give as many verdicts, equal scores, equal anomalies."""
+    """Every door and replay give equal verdicts, with equal reasons and equal marks of alerts."""
     monkeypatch.setenv("STEPWATCH_Z", "3")  # so that a short piece has anomalies
+    monkeypatch.setenv("STEPWATCH_ALERT_OPEN_AFTER", "2")  # and alerts
     if name == SIMULATED:
         simulated(tmp_path / name)
     train, test = recorded((tmp_path if name == SIMULATED else DATA) / name)
     options = FitOptions(epochs=2, scorer=ScorerSpec(name="gru", sizes={"hidden": 32}))
     names = default_names(train.shape[1])
     fit(train, names, options, step_s=step_s).save(tmp_path / "models" / "real")
+    times = np.arange(len(test), dtype=np.float64) * step_s
+    doors = {}
     async with running_service(settings_of(tmp_path, default_model="real")) as service:
-        doors = {
-            "http": await over_http(service, rows_of(test, "batches", step_s)),
-            "websocket": await over_websocket(service, rows_of(test, "frames", step_s)),
-        }
-    scores, thresholds, anomalies = replayed(tmp_path, test, step_s)
-    assert len(scores) == len(test)
-    assert 0 < anomalies.sum() < len(test)
-    is_close = np.isclose(scores, thresholds, rtol=RELATIVE, atol=ABSOLUTE)
-    for door, (their_scores, their_thresholds, their_anomalies) in doors.items():
-        np.testing.assert_allclose(their_scores, scores, RELATIVE, ABSOLUTE, err_msg=door)
-        np.testing.assert_allclose(their_thresholds, thresholds, RELATIVE, ABSOLUTE, err_msg=door)
-        assert ((their_anomalies == anomalies) | is_close).all(), door
+        for at, (door, way) in enumerate(ways(test).items()):
+            piece = Piece(stream_id=f"door/{at}", times=times, values=test, metrics=names)
+            doors[door] = await way.send(service.url, piece)
+    reference = through_replay(tmp_path, test, step_s)
+    assert len(reference) == len(test)
+    assert 0 < sum(row["is_anomaly"] for row in reference) < len(test)
+    assert any(row["alert"] for row in reference)
+    for door, verdicts in doors.items():
+        told = difference(reference, verdicts)
+        assert told.is_none, (door, told)
+
+
+PART: dict[str, Any] = {"metric": "flow", "actual": 1.0, "expected": 2.0, "share": 0.7}
+ANOMALY: dict[str, Any] = {
+    "phase": "live",
+    "score": 2.0,
+    "threshold": 1.0,
+    "severity": 2.0,
+    "is_anomaly": True,
+    "contributors": [PART, PART | {"metric": "pressure", "share": 0.3}],
+    "alert": {"event_id": "1", "status": "open"},
+}
+NORMAL = ANOMALY | {"score": 0.5, "is_anomaly": False, "contributors": None, "alert": None}
+
+
+def changed(name: str, value: Any) -> Callable[[Verdicts], object]:
+    """Change a field of the anomaly."""
+    return lambda rows: rows[0].update({name: value})
+
+
+def explained(name: str, value: Any) -> Callable[[Verdicts], object]:
+    """Change a field of the anomaly's first contributor."""
+    return lambda rows: rows[0]["contributors"][0].update({name: value})
+
+
+CHANGES: dict[str, Callable[[Verdicts], object]] = {
+    "score": changed("score", 2.001),
+    "no score": changed("score", None),
+    "threshold": changed("threshold", 1.001),
+    "severity": changed("severity", 2.001),
+    "phase": changed("phase", "warmup"),
+    "anomaly": changed("is_anomaly", False),
+    "no alert": changed("alert", None),
+    "alert": changed("alert", {"event_id": "1", "status": "opened"}),
+    "actual": explained("actual", 1.001),
+    "no actual": explained("actual", None),
+    "expected": explained("expected", 2.001),
+    "share": explained("share", 0.701),
+    "metric": explained("metric", "level"),
+    "order": lambda rows: rows[0]["contributors"].reverse(),
+    "fewer contributors": lambda rows: rows[0]["contributors"].pop(),
+    "fewer rows": list.pop,
+    "order of rows": list.reverse,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_difference_is_found(change: str) -> None:
+    """Whatever differs by more than is allowed keeps two doors from agreeing."""
+    reference = [ANOMALY, NORMAL]
+    other = copy.deepcopy(reference)
+    assert difference(reference, other).is_none
+    CHANGES[change](other)
+    assert not difference(reference, other).is_none
+    assert not difference(other, reference).is_none
+
+
+def test_what_is_allowed() -> None:
+    """Errors of floats, an id of its own, equal shares in any order, scores at the threshold."""
+    reference = [copy.deepcopy(ANOMALY), NORMAL | {"score": 1.0}]
+    for part in reference[0]["contributors"]:
+        part["share"] = 0.5
+    other = copy.deepcopy(reference)
+    other[0] |= {"score": 2.0001, "alert": {"event_id": "2", "status": "open"}}
+    other[0]["contributors"].reverse()
+    other[1] |= {"is_anomaly": True, "contributors": []}
+    told = difference(reference, other)
+    assert told.is_none
+    assert told.excused == 1
