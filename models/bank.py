@@ -65,13 +65,12 @@ class StreamBank(Slots):
     ) -> None:
         """Let streams of another checkpoint go on here, washed out on their last observations.
 
-        Order, cadence and counts stay, and so does a washout under way; windows begin anew.
-
         Raises:
             ValueError: If an option is out of its range.
         """
         self.follow(slots, recent, recent.held)
-        self.adopt(slots, record, options, prime=True)
+        self.prime(slots, options)
+        self.adopt(slots, record, options)
 
     def follow(self, slots: Int, recent: RecentBlock, fresh: Int) -> None:
         """Feed the newest observations of streams that are served elsewhere; nothing is judged.
@@ -89,20 +88,6 @@ class StreamBank(Slots):
         for step in range(REFERENCE_STEPS - int(fresh.max(initial=0)), REFERENCE_STEPS):
             rows = np.flatnonzero(REFERENCE_STEPS - step <= fresh)
             self._feed(slots[rows], raw[rows, step])
-
-    def adopt(self, slots: Int, record: State, options: StreamOptions, *, prime: bool) -> None:
-        """Take streams over whose observations were followed to the last.
-
-        Raises:
-            ValueError: If an option is out of its range.
-        """
-        self.configure(slots, options)
-        if prime:
-            self._prime(slots, options)
-        self._record.scatter(slots, record)
-        left = np.minimum(record["washout_left"], self.spec.washout)
-        self._record["washout_left"][slots] = left
-        self._set_phase(slots)
 
     def advance(self, block: ObservationBlock) -> VerdictBlock:
         """Take every row that can be taken, in order, and judge it.

@@ -53,14 +53,13 @@ class RecentBlock:
             pushed=self.pushed[rows],
         )
 
-    def unknown_to(self, earlier: "RecentBlock") -> Int:
-        """Count the newest of each that an earlier copy of the same streams lacks, `[B]`.
+    def fresh(self, begun: Int, pushed: Int) -> Int:
+        """Count the newest of each that were not seen when run and number were these, `[B]`.
 
         Those of another run, or too many to be all held, count whole: `held`.
         """
-        fresh = self.pushed - earlier.pushed
-        goes_on = (self.begun == earlier.begun) & (fresh <= self.held)
-        return np.where(goes_on, fresh, self.held)
+        fresh = self.pushed - pushed
+        return np.where((self.begun == begun) & (fresh <= self.held), fresh, self.held)
 
 
 class Recent(Slab):

@@ -77,7 +77,7 @@ class Slots:
         """
         self.grow(int(slots.max(initial=-1)) + 1)
         self.configure(slots, options)
-        self._prime(slots, options)
+        self.prime(slots, options)
         washout = 0 if options.start == "reference" else self.spec.washout
         self._record.start(slots, washout=washout)
         self._set_phase(slots)
@@ -126,6 +126,32 @@ class Slots:
         self._thresholds.windows.scatter(slots, block.window)
         self._recent.put(slots, block.recent)
 
+    def adopt(self, slots: Int, record: State, options: StreamOptions) -> None:
+        """Take over order, cadence and counts, and a washout that is under way.
+
+        Memory, window and last observations are here already.
+
+        Raises:
+            ValueError: If an option is out of its range.
+        """
+        self.configure(slots, options)
+        self._record.scatter(slots, record)
+        left = np.minimum(record["washout_left"], self.spec.washout)
+        self._record["washout_left"][slots] = left
+        self._set_phase(slots)
+
+    def record(self, slots: Int) -> State:
+        """Copy order, cadence, phase and counts."""
+        return self._record.gather(slots)
+
+    def recent(self, slots: Int) -> RecentBlock:
+        """Copy the last observations."""
+        return self._recent.block(slots)
+
+    def runs(self, slots: Int) -> tuple[Int, Int]:
+        """Tell the run each stream's last observations belong to, and how many it has, `[B]`."""
+        return self._recent["begun"][slots], self._recent["pushed"][slots]
+
     def clear(self, slots: Int) -> None:
         """Zero slots that nobody uses any more."""
         for slab in self.slabs.values():
@@ -136,7 +162,7 @@ class Slots:
         for slab in self.slabs.values():
             slab.grow(capacity)
 
-    def _prime(self, slots: Int, options: StreamOptions) -> None:
+    def prime(self, slots: Int, options: StreamOptions) -> None:
         """Empty the windows, or fill them with the validation scores."""
         self._thresholds.clear(slots)
         if options.prime:

@@ -1,5 +1,6 @@
 """The composition root: builds and wires everything, and says in which order it lives and ends."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -17,11 +18,14 @@ from models.bank import StreamBank
 from models.checkpoint import Checkpoint, checkpoints
 from models.options import StreamOptions
 from service.embedded import EmbeddedValkey
-from service.engine.directory import Directory, Model
+from service.engine.directory import Directory
 from service.engine.engine import Engine, Limits
 from service.engine.errors import UnknownModel
+from service.engine.model import Model
+from service.engine.persistence import Keep
 from service.engine.ports import Sink, SystemClock
 from service.engine.rules import StreamRule, check_models
+from service.engine.saving import SaveLimits
 from service.ingest import errors, http, openapi, operations, streams, websocket
 from service.ingest.body import DoorLimits
 from service.ingest.origin import OriginGuard
@@ -31,6 +35,7 @@ from service.settings import Settings
 from service.sinks.log import LogSink
 from service.sinks.prometheus import MetricsPage
 from service.sinks.redis import RedisSink
+from service.stores.table import STORES, StorePlace
 
 _log = structlog.get_logger("stepwatch.app")
 
@@ -43,6 +48,16 @@ DESCRIPTION = (
 )
 
 
+def load_bank(settings: Settings, name: str) -> StreamBank:
+    """Load one checkpoint of the data directory.
+
+    Raises:
+        CheckpointError: If it is not there or damaged.
+    """
+    checkpoint = Checkpoint.load(settings.models_dir / name)
+    return StreamBank(checkpoint.with_threshold(**settings.threshold_overrides))
+
+
 def load_models(settings: Settings) -> dict[str, Model]:
     """Load every checkpoint of the data directory.
 
@@ -50,10 +65,8 @@ def load_models(settings: Settings) -> dict[str, Model]:
         CheckpointError: If one is damaged: better not to start than to serve without it.
         UnknownModel: If the default model or that of a pattern is not among them.
     """
-    models = {}
-    for name, directory in checkpoints(settings.models_dir).items():
-        checkpoint = Checkpoint.load(directory).with_threshold(**settings.threshold_overrides)
-        models[name] = Model(name, StreamBank(checkpoint))
+    names = checkpoints(settings.models_dir)
+    models = {name: Model(name, load_bank(settings, name)) for name in names}
     if settings.default_model is not None and settings.default_model not in models:
         raise UnknownModel(settings.default_model, sorted(models))
     # here too and not only in the directory, which is built when the server runs already
@@ -80,12 +93,13 @@ def stream_rules(settings: Settings) -> tuple[StreamRule, ...]:
 
 
 def build_engine(settings: Settings, models: dict[str, Model], redis_url: str) -> Engine:
-    """Wire directory, policy and sinks."""
+    """Wire directory, policy, sinks and store."""
+    keys = Keys(settings.redis_prefix)
     sinks: list[Sink] = [
         LogSink(),
         RedisSink(
             redis_url,
-            Keys(settings.redis_prefix),
+            keys,
             scores=settings.redis_scores,
             maxlen=settings.redis_maxlen,
         ),
@@ -106,6 +120,25 @@ def build_engine(settings: Settings, models: dict[str, Model], redis_url: str) -
             sink_rows=settings.sink_rows,
             flush_s=settings.flush_s,
         ),
+        keep=_keep(settings, StorePlace(redis_url, keys, settings.data_dir)),
+    )
+
+
+def _keep(settings: Settings, place: StorePlace) -> Keep | None:
+    """Say where and how snapshots are kept, if they are."""
+    if settings.store == "off":
+        return None
+    save = SaveLimits(
+        every_s=settings.snapshot_every_s,
+        recent_every_s=settings.snapshot_recent_every_s,
+        bytes_per_s=settings.snapshot_bytes_per_s,
+        stop_s=settings.snapshot_stop_s,
+    )
+    return Keep(
+        store=STORES[settings.store](place),
+        save=save,
+        wait_s=settings.restore_wait_s,
+        evict_after_s=settings.evict_after_s,
     )
 
 
@@ -150,15 +183,19 @@ def _lifespan(
         engine = build_engine(settings, models, app.state.redis_url)
         page = MetricsPage(engine, export=settings.export, worst=settings.worst)
         app.state.engine, app.state.exposition = engine, page.render
-        await engine.start()
+        app.state.load_bank = partial(load_bank, settings)
         _log.info(
-            "ready",
+            "starting",
             models=sorted(models),
             default_model=settings.default_model,
             settings_file=str(settings.config) if settings.config else None,
         )
+        # beside the server, which answers 503 until streams are restored
+        starting = asyncio.create_task(engine.start(), name="starting")
         yield
         _log.info("stopping", waiting=engine.waiting_rows)
+        starting.cancel()
+        await asyncio.wait([starting])
         await engine.stop()
 
     return lifespan

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 WRITTEN_TTL_S: Final = 86_400
-"""How long a sink's mark of what it wrote outlives its last write: longer than any outage after
-which the same delivery is still repeated."""
+"""How long the mark of what a sink or store wrote outlives its last write: longer than any outage
+after which the same delivery is still repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,18 @@ class Keys:
         """Name the channel on which alert transitions pass by, a JSON object a message."""
         return self._named("live:alerts")
 
-    def written(self, sink_id: str) -> str:
-        """Name the mark of what one instance of a sink wrote last; lives for `WRITTEN_TTL_S`."""
-        return self._named(f"written:{sink_id}")
+    @property
+    def states(self) -> str:
+        """Name the index of stored streams, a sorted set by time of saving."""
+        return self._named("states")
+
+    def state(self, stream_id: str) -> str:
+        """Name the hash of one stream's snapshot, a field a part."""
+        return self._named(f"state:{stream_id}")
+
+    def written(self, writer_id: str) -> str:
+        """Name the mark of what one sink or store wrote last; lives for `WRITTEN_TTL_S`."""
+        return self._named(f"written:{writer_id}")
 
     def _named(self, name: str) -> str:
         return f"{self.prefix}:{{{self.shard}}}:{name}"

@@ -64,10 +64,14 @@ class Server(uvicorn.Server):
                 one.close()
 
     async def until_started(self, serving: "asyncio.Task[None]") -> None:
-        """Wait until `serving`, the task of `serve`, answers requests or has ended."""
-        starting = asyncio.create_task(self._is_up.wait())
+        """Wait until `serving`, the task of `serve`, takes observations or has ended."""
+        starting = asyncio.create_task(self._until_ready())
         await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED)
         starting.cancel()
+
+    async def _until_ready(self) -> None:
+        await self._is_up.wait()
+        await self.app.state.engine.ready.wait()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start as uvicorn does, and tell who waits for it."""

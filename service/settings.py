@@ -1,9 +1,6 @@
 """Settings: the only reader of the environment and of the settings file."""
 
 import os
-import tomllib
-from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -19,6 +16,7 @@ from pydantic_settings import (
 from models.options import Start
 from models.spec import Policy
 from service.engine.alerts import AlertPolicy
+from service.settings_file import SettingsFileError, parsed, told, unknown
 
 FILE_NAME: Final = "stepwatch.toml"
 """Name of the settings file in the data directory."""
@@ -46,15 +44,6 @@ class StreamPattern(BaseModel):
     start: Start | None = None
 
 
-class SettingsFileError(Exception):
-    """A settings file that is wrong; `problems` says where in it and what, one by one."""
-
-    def __init__(self, path: Path, problems: Sequence[str]) -> None:
-        super().__init__(f"{path}: {'; '.join(problems)}")
-        self.path: Final = path
-        self.problems: Final = problems
-
-
 class Settings(BaseSettings):
     """Everything that can be set: command line over `STEPWATCH_<NAME>` over file over default.
 
@@ -65,6 +54,13 @@ class Settings(BaseSettings):
         data_dir: Holds checkpoints and the embedded Valkey.
         redis_url: A Redis or Valkey to use; None starts the embedded one. Also `REDIS_URL`.
         window, z, sigma_floor, policy, min_scores: Override every checkpoint's threshold.
+        store: Where snapshots are kept: with the sinks' Redis, in a file of the data directory,
+            or not at all.
+        snapshot_every_s, snapshot_recent_every_s, snapshot_bytes_per_s: How often a stream that
+            changed is saved, how often its last observations are too, and how much at most.
+        snapshot_stop_s: Seconds for saving everything on stopping.
+        restore_wait_s: Seconds a store that can't be read is waited for at the start.
+        evict_after_s: Seconds a stream must be idle to be let go when `max_streams` is reached.
         export: Patterns of streams that always have Prometheus series of their own.
     """
 
@@ -103,6 +99,14 @@ class Settings(BaseSettings):
     alert_open_after: Positive = 3
     alert_resolve_after: Positive = 10
     alert_cooldown: Annotated[int, Field(ge=0)] = 60
+
+    store: Literal["redis", "file", "off"] = "redis"
+    snapshot_every_s: AboveZero = 5.0
+    snapshot_recent_every_s: AboveZero = 300.0
+    snapshot_bytes_per_s: AboveZero = 8e6
+    snapshot_stop_s: AboveZero = 60.0
+    restore_wait_s: Annotated[float, Field(ge=0)] = 30.0
+    evict_after_s: AboveZero = 3600.0
 
     max_streams: Positive = 100_000
     max_rows: Positive = 10_000
@@ -204,45 +208,16 @@ def file_values(above: dict[str, Any]) -> dict[str, Any]:
     path = Path(named or Path(above.get("data_dir") or default_data_dir()) / FILE_NAME)
     if named is None and not path.is_file():
         return {}
-    values = _parsed(path)
-    problems = [_unknown(key, ()) for key in values if key == "config" or key[:1] == "_"]
+    values = parsed(path)
+    known = set(Settings.model_fields) - {"config"}
+    problems = [unknown(key, (), known) for key in values if key == "config" or key[:1] == "_"]
     try:
         _FileAlone(**{key: value for key, value in values.items() if key[:1] != "_"})
     except ValidationError as error:
-        problems += [_told(one["type"], one["loc"], one["msg"]) for one in error.errors()]
+        for one in error.errors():
+            of_pattern = one["loc"][0] == "streams"
+            there = set(StreamPattern.model_fields) if of_pattern else known
+            problems.append(told(one["type"], one["loc"], one["msg"], there))
     if problems:
         raise SettingsFileError(path, problems)
     return {**values, "config": path}
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsFileError(path, [f"can't be read: {error.strerror}"]) from error
-    except ValueError as error:
-        raise SettingsFileError(path, [f"this is no TOML: {error}"]) from error
-
-
-def _told(kind: str, place: tuple[int | str, ...], message: str) -> str:
-    """Say where in the file a value is wrong, in the file's own words."""
-    if kind == "extra_forbidden":
-        return _unknown(str(place[-1]), place[:-1])
-    return f"{_where(place)}: {message.removeprefix('Value error, ')}"
-
-
-def _unknown(key: str, table: tuple[int | str, ...]) -> str:
-    """Say that there is no such key, and which is meant perhaps."""
-    known = set(StreamPattern.model_fields if table else Settings.model_fields) - {"config"}
-    close = get_close_matches(key.lower(), sorted(known), 1)
-    hint = f"; is '{close[0]}' meant?" if close else ""
-    return f"{_where((*table, key))}: there is no such key{hint}"
-
-
-def _where(place: tuple[int | str, ...]) -> str:
-    """Name a key; patterns are counted from 1, as people do."""
-    match place:
-        case ("streams", int(at), *keys):
-            return ".".join([f"[[streams]] number {at + 1}", *map(str, keys)])
-        case _:
-            return ".".join(map(str, place)).removeprefix("STEPWATCH_").lower()

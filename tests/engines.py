@@ -22,9 +22,10 @@ from models.blocks import (
 from models.options import Start, StreamOptions
 from service.engine.alerts import AlertPolicy
 from service.engine.columns import Answer, Columns, Request
-from service.engine.directory import Directory, Model
+from service.engine.directory import Directory
 from service.engine.engine import Engine, Limits
 from service.engine.errors import BANK_REFUSALS, RowError
+from service.engine.model import Model
 from service.engine.ports import Alert, Contributor, Scored, Sink
 from tests.fakes import ARRIVAL, FakeClock, make_checkpoint
 

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from models.checkpoint import Checkpoint, CheckpointError, checkpoints
 from service.cli.console import ConfigFile, DataDir, complain, given_only, tell, told_of
 from service.engine.rules import covered
-from service.settings import Settings, SettingsFileError, file_values
+from service.settings import Settings, file_values
+from service.settings_file import SettingsFileError
 
 
 def check(config: ConfigFile = None, data_dir: DataDir = None) -> None:

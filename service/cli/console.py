@@ -16,7 +16,8 @@ from models.checkpoint import NAME, CheckpointError
 from models.epochs import FitError
 from models.recording import ReadingError
 from service.engine.errors import StepwatchError
-from service.settings import Settings, SettingsFileError
+from service.settings import Settings
+from service.settings_file import SettingsFileError
 
 DataDir = Annotated[
     Path | None,

@@ -30,7 +30,7 @@ from service.cli.console import (
 )
 from service.engine.alerts import Alerts
 from service.engine.columns import Judged
-from service.engine.directory import Model, Stream
+from service.engine.model import Model, Stream
 from service.engine.ports import Scored
 from service.ingest.encode import verdict_rows
 from service.ingest.schemas import Verdict

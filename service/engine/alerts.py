@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.blocks import Anomaly, Explanations, Phase, Refusal, VerdictBlock
-from service.engine.directory import Model, Stream
+from service.engine.model import Model, Stream
 from service.engine.ports import Alert, AlertStatus, Contributor, Mark, MarkStatus
 
 TOP_CONTRIBUTORS: Final = 5
@@ -49,23 +50,39 @@ def contributors(
     )
 
 
-class _Watch:
-    """What is remembered of one stream while something is going on with it."""
+class Watch(msgspec.Struct):
+    """What is remembered of one stream while something is going on with it.
 
-    def __init__(self, stream: Stream) -> None:
-        self.stream = stream
-        self.is_open = False
-        self.event_id = ""
-        self.since = self.opened_at = 0
-        self.streak = self.normal = self.anomalies = self.cooldown = 0
-        self.severity = self.peak = self.told = 0.0
-        self.why: tuple[Contributor, ...] = ()
+    Attributes:
+        streak: Anomalies in a row, up to the last observation.
+        normal: Normal observations in a row, while the alert is open.
+        anomalies: Anomalies since the first of the run that opened the alert.
+        cooldown: Observations left in which a re-opening continues the same alert.
+        severity: Of the last anomaly.
+        peak: The worst severity so far.
+        told: The worst severity that a transition told of.
+        why: Contributors of the worst observation.
+    """
 
-    def alert(self, status: AlertStatus, at: int) -> Alert:
+    is_open: bool = False
+    event_id: str = ""
+    since: int = 0
+    opened_at: int = 0
+    streak: int = 0
+    normal: int = 0
+    anomalies: int = 0
+    cooldown: int = 0
+    severity: float = 0.0
+    peak: float = 0.0
+    told: float = 0.0
+    why: tuple[Contributor, ...] = ()
+
+    def alert(self, stream: Stream, status: AlertStatus, at: int) -> Alert:
+        """Describe a transition, or the alert as it stands."""
         return Alert(
             event_id=self.event_id,
-            stream_id=self.stream.stream_id,
-            model=self.stream.model.name,
+            stream_id=stream.stream_id,
+            model=stream.model.name,
             status=status,
             at=at,
             since=self.since,
@@ -86,16 +103,20 @@ class Alerts:
 
     def __init__(self, policy: AlertPolicy) -> None:
         self.policy: Final = policy
-        self._watches: dict[Stream, _Watch] = {}
+        self._watches: dict[Stream, Watch] = {}
         self._watched: dict[Model, NDArray[np.bool_]] = {}
 
     def open_alerts(self) -> list[Alert]:
         """List the alerts that are open, as they stand."""
         return [
-            watch.alert("opened", watch.opened_at)
-            for watch in self._watches.values()
+            watch.alert(stream, "opened", watch.opened_at)
+            for stream, watch in self._watches.items()
             if watch.is_open
         ]
+
+    def open_streams(self) -> list[Stream]:
+        """List the streams whose alert is open."""
+        return [stream for stream, watch in self._watches.items() if watch.is_open]
 
     def apply(
         self, model: Model, streams: Sequence[Stream], verdicts: VerdictBlock
@@ -108,15 +129,16 @@ class Alerts:
         marks: dict[int, Mark] = {}
         transitions: list[Alert] = []
         for row in self._rows_that_matter(model, verdicts):
-            watch = self._watch(streams[row])
+            stream = streams[row]
+            watch = self._watches.get(stream) or self.watch(stream, Watch())
             is_anomaly = verdicts.is_anomaly[row] == Anomaly.YES
             status = (
-                self._on_anomaly(watch, model, verdicts, row)
+                self._on_anomaly(stream, watch, verdicts, row)
                 if is_anomaly
-                else self._on_normal(watch)
+                else self._on_normal(stream, watch)
             )
             if status is not None:
-                transitions.append(watch.alert(status, int(verdicts.times[row])))
+                transitions.append(watch.alert(stream, status, int(verdicts.times[row])))
             if watch.is_open or status is not None:
                 shown: MarkStatus = status or "open"
                 marks[row] = Mark(watch.event_id, shown)
@@ -124,21 +146,30 @@ class Alerts:
 
     def close(self, stream: Stream, at: int) -> Alert | None:
         """Forget a stream that is reset or deleted; an open alert is resolved."""
+        watch = self.leave(stream)
+        return watch.alert(stream, "resolved", at) if watch and watch.is_open else None
+
+    def watched(self, stream: Stream) -> Watch | None:
+        """Give what is remembered of a stream, if something is going on with it."""
+        return self._watches.get(stream)
+
+    def leave(self, stream: Stream) -> Watch | None:
+        """Hand over what is remembered of a stream that goes on elsewhere or not at all."""
         watch = self._watches.pop(stream, None)
-        if watch is None:
-            return None
-        self._watched[stream.model][stream.slot] = False
-        return watch.alert("resolved", at) if watch.is_open else None
+        if watch is not None:
+            self._watched[stream.model][stream.slot] = False
+        return watch
+
+    def watch(self, stream: Stream, watch: Watch) -> Watch:
+        """Remember a stream from here on."""
+        self._watches[stream] = watch
+        self._flags(stream.model)[stream.slot] = True
+        return watch
 
     def _rows_that_matter(self, model: Model, verdicts: VerdictBlock) -> list[int]:
         """Find the rows that are judged, and anomalies or of streams something goes on with."""
         anomalies = verdicts.is_anomaly == Anomaly.YES
-        watched = self._watched.get(model)
-        if watched is None or len(watched) < model.used:
-            grown = np.zeros(2 * model.used, np.bool_)
-            if watched is not None:
-                grown[: len(watched)] = watched
-            watched = self._watched[model] = grown
+        watched = self._flags(model)
         if not self._watches and not anomalies.any():
             return []
         # a stream that becomes watched within this block matters from there on
@@ -148,15 +179,17 @@ class Alerts:
         rows: list[int] = np.flatnonzero(judged & touched[verdicts.slots]).tolist()
         return rows
 
-    def _watch(self, stream: Stream) -> _Watch:
-        watch = self._watches.get(stream)
-        if watch is None:
-            watch = self._watches[stream] = _Watch(stream)
-            self._watched[stream.model][stream.slot] = True
-        return watch
+    def _flags(self, model: Model) -> NDArray[np.bool_]:
+        """Give the flags of the slots that are watched, one for each slot at least."""
+        flags = self._watched.get(model, np.zeros(0, np.bool_))
+        if len(flags) < model.used:
+            grown = np.zeros(2 * model.used, np.bool_)
+            grown[: len(flags)] = flags
+            flags = self._watched[model] = grown
+        return flags
 
     def _on_anomaly(
-        self, watch: _Watch, model: Model, verdicts: VerdictBlock, row: int
+        self, stream: Stream, watch: Watch, verdicts: VerdictBlock, row: int
     ) -> AlertStatus | None:
         at, watch.severity = int(verdicts.times[row]), float(verdicts.severity[row])
         watch.streak += 1
@@ -168,23 +201,23 @@ class Alerts:
             watch.peak = watch.severity
             explained = int(np.searchsorted(verdicts.explanations.rows, row))
             watch.why = contributors(
-                model.metrics, verdicts.explanations, explained, TOP_CONTRIBUTORS
+                stream.model.metrics, verdicts.explanations, explained, TOP_CONTRIBUTORS
             )
         if not watch.is_open:
-            return self._open(watch, at) if watch.streak >= self.policy.open_after else None
+            return self._open(stream, watch, at) if watch.streak >= self.policy.open_after else None
         if watch.severity > 2 * watch.told:
             watch.told = watch.severity
             return "updated"
         return None
 
-    def _open(self, watch: _Watch, at: int) -> AlertStatus:
+    def _open(self, stream: Stream, watch: Watch, at: int) -> AlertStatus:
         if not watch.cooldown:
             watch.opened_at = at
-            watch.event_id = event_id(watch.stream.stream_id, watch.stream.model.name, at)
+            watch.event_id = event_id(stream.stream_id, stream.model.name, at)
         watch.is_open, watch.cooldown, watch.told = True, 0, watch.peak
         return "opened"
 
-    def _on_normal(self, watch: _Watch) -> AlertStatus | None:
+    def _on_normal(self, stream: Stream, watch: Watch) -> AlertStatus | None:
         watch.streak = 0
         if watch.is_open:
             watch.normal += 1
@@ -192,16 +225,12 @@ class Alerts:
                 return None
             watch.is_open, watch.cooldown = False, self.policy.cooldown
             if not watch.cooldown:
-                self._forget(watch)
+                self.leave(stream)
             return "resolved"
         watch.cooldown = max(watch.cooldown - 1, 0)
         if not watch.cooldown:
-            self._forget(watch)
+            self.leave(stream)
         return None
-
-    def _forget(self, watch: _Watch) -> None:
-        del self._watches[watch.stream]
-        self._watched[watch.stream.model][watch.stream.slot] = False
 
 
 def event_id(stream_id: str, model: str, opened_at: int) -> str:

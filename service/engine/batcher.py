@@ -12,8 +12,8 @@ import structlog
 
 from models.blocks import ObservationBlock, VerdictBlock
 from service.engine.columns import Judged
-from service.engine.directory import Model
 from service.engine.errors import Overloaded
+from service.engine.model import Model
 from service.engine.routing import Batch, Routed
 
 _log = structlog.get_logger("stepwatch.batcher")

@@ -1,72 +1,22 @@
 """Which streams there are: names, models and slots."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, replace
 from typing import Any, Final
 
-from models.bank import StreamBank
 from models.options import StreamOptions
 from service.engine.errors import InvalidOption, NotAdmitted, RowError, UnknownModel, UnknownStream
+from service.engine.model import Model, Stream
 from service.engine.rules import StreamRule, check_models, first_match
 
 ROUTE_WORDS: Final = ("observations", "reset", "accept-baseline")
 """Last parts of our own routes: no stream id may end in one."""
-_NAMES_TOLD: Final = 10
+_AWAY: Final = RowError(
+    "snapshot-unavailable",
+    "the stream was idle and its snapshot can't be read just now; send again in a moment",
+)
 _ID: Final = re.compile(r"[A-Za-z0-9._:@+\-/]{1,200}")
-
-
-@dataclass(slots=True, eq=False)
-class Stream:
-    """One stream: its name, where its state lies, and what may differ from others.
-
-    Equal by identity: a stream that was deleted and came back is another one.
-    """
-
-    stream_id: str
-    model: "Model"
-    slot: int
-    options: StreamOptions
-    created_at: int
-
-
-@dataclass(slots=True, eq=False)
-class Model:
-    """A bank with its name, and which of its slots are taken."""
-
-    name: str
-    bank: StreamBank
-    free: list[int] = field(default_factory=list)
-    used: int = 0
-
-    @property
-    def metrics(self) -> list[str]:
-        """Names of the metrics in the bank's order."""
-        return self.bank.spec.metrics
-
-    def take_slot(self) -> int:
-        """Hand out the slot that was given back last, or the next new one."""
-        if self.free:
-            return self.free.pop()
-        self.used += 1
-        return self.used - 1
-
-    def misnamed(self, metrics: tuple[str, ...]) -> str | None:
-        """Say which metrics are missing or unknown, or None."""
-        given, known = set(metrics), set(self.metrics)
-        missing = [name for name in self.metrics if name not in given]
-        unknown = [name for name in metrics if name not in known]
-        parts = [("missing", missing), ("unknown", unknown)]
-        told = [f"{what}: {', '.join(names[:_NAMES_TOLD])}" for what, names in parts if names]
-        if not told:
-            return None
-        hint = "; send null for a metric that has no value" if missing else ""
-        return f"the metrics of model '{self.name}' do not match: {'; '.join(told)}{hint}"
-
-    def order_of(self, metrics: tuple[str, ...]) -> list[int]:
-        """Find the columns that stand in the bank's order; `metrics` is known to match."""
-        place = {name: at for at, name in enumerate(metrics)}
-        return [place[name] for name in self.metrics]
 
 
 def id_error(stream_id: str) -> str | None:
@@ -91,6 +41,10 @@ class Directory:
         max_streams: Streams of all models together.
         rules: What new streams get by their names; the first that matches goes above the defaults.
 
+    Attributes:
+        away: Streams that are not here but in the store, those that left first first.
+        make_room: Lets an idle stream go when no further one may come in; whether it could.
+
     Raises:
         UnknownModel: If a rule names a model that is not loaded.
     """
@@ -111,6 +65,8 @@ class Directory:
         self.default: Final = models.get(default_model or "")
         self._rules = tuple(rules)
         self._streams: dict[str, Stream] = {}
+        self.away: dict[str, None] = {}
+        self.make_room: Callable[[], bool] = lambda: False
 
     def __len__(self) -> int:
         """Count the streams."""
@@ -153,23 +109,37 @@ class Directory:
         ids = sorted(stream_id for stream_id in self._streams if stream_id > after)
         return [self._streams[stream_id] for stream_id in ids[:limit]]
 
-    def create(
-        self, stream_id: str, *, model: str | None, options: StreamOptions, at: int
-    ) -> Stream:
+    def resolved(self, stream_id: str, own: dict[str, Any]) -> tuple[Model | None, StreamOptions]:
+        """Give model and options of a stream: what was PUT on it above its rule's.
+
+        Args:
+            stream_id: A name, whether the stream is there or not.
+            own: What was PUT, by name: `model` and fields of `StreamOptions`.
+
+        Raises:
+            UnknownModel: If the named model is not loaded.
+            InvalidOption: If an option is unknown or out of its range.
+        """
+        model, options = self.defaults_of(stream_id)
+        changes = dict(own)
+        chosen = changes.pop("model", None)
+        return self.model(chosen) if chosen else model, with_options(options, changes)
+
+    def create(self, stream_id: str, own: dict[str, Any], at: int) -> Stream:
         """Make a stream; its slot still has to be started by the bank.
 
         Raises:
             NotAdmitted: If the id is not valid, the limit is reached or no model serves it.
-            InvalidOption: If the stream is there already.
+            InvalidOption: If the stream is there already, or an option is not valid.
             UnknownModel: If the named model is not loaded.
         """
         if stream_id in self._streams:
             raise InvalidOption(f"there is a stream '{stream_id}' already")
-        chosen = self.defaults_of(stream_id)[0] if model is None else self.model(model)
-        admitted = self.admit(stream_id, chosen)
+        model, options = self.resolved(stream_id, own)
+        admitted = self.admit(stream_id, model)
         if isinstance(admitted, RowError):
             raise NotAdmitted(admitted)
-        return self.add(stream_id, admitted, options, at)
+        return self.add(stream_id, admitted, options, at, own)
 
     @property
     def is_full(self) -> bool:
@@ -179,6 +149,8 @@ class Directory:
     def remove(self, stream: Stream) -> None:
         """Forget a stream; its slot is for the caller to give back once nothing uses it."""
         del self._streams[stream.stream_id]
+        stream.model.streams[stream.slot] = None
+        stream.model.changes.leave(stream.slot)
 
     def get(self, stream_id: str) -> Stream | None:
         """Look a stream up that need not be there."""
@@ -190,11 +162,21 @@ class Directory:
             return RowError("invalid-id", error)
         if model is None:
             return self._no_model()
-        return self._too_many() if self.is_full else model
+        if stream_id in self.away:
+            return self._too_many() if self.is_full else _AWAY
+        return self._too_many() if self.is_full and not self.make_room() else model
 
-    def add(self, stream_id: str, model: Model, options: StreamOptions, at: int) -> Stream:
+    def add(
+        self,
+        stream_id: str,
+        model: Model,
+        options: StreamOptions,
+        at: int,
+        own: dict[str, Any] | None = None,
+    ) -> Stream:
         """Enter a stream that was admitted; its slot still has to be started by the bank."""
-        stream = Stream(stream_id, model, model.take_slot(), options, at)
+        stream = Stream(stream_id, model, model.take_slot(), options, at, own or {})
+        model.streams[stream.slot] = stream
         self._streams[stream_id] = stream
         return stream
 
@@ -209,7 +191,8 @@ class Directory:
     def _too_many(self) -> RowError:
         return RowError(
             "too-many-streams",
-            f"{self.max_streams} streams are the limit (STEPWATCH_MAX_STREAMS); delete some first",
+            f"{self.max_streams} streams are the limit (STEPWATCH_MAX_STREAMS) and none is idle; "
+            "delete some first",
         )
 
 
@@ -217,8 +200,10 @@ def with_options(options: StreamOptions, changes: dict[str, Any]) -> StreamOptio
     """Change options, checked.
 
     Raises:
-        InvalidOption: If a number is out of its range.
+        InvalidOption: If there is no such option, or a number is out of its range.
     """
+    if unknown := changes.keys() - {field.name for field in fields(options)}:
+        raise InvalidOption(f"there is no option {', '.join(sorted(unknown))}")
     changed = replace(options, **changes)
     for name in ("z", "sigma_floor"):
         value = getattr(changed, name)

@@ -7,6 +7,7 @@
     │   ├── UnknownStream    reading or changing a stream that is not there
     │   ├── UnknownModel     a model nobody loaded
     │   ├── NotAdmitted      a stream that may not be created
+    │   ├── BadCheckpoint    a model can't be reloaded from what lies there
     │   └── InvalidOption    an option out of its range
     ├── SinkError            a sink could not write; it is tried again
     └── StoreError           the store could not be read or written; it is tried again
@@ -76,6 +77,12 @@ class NotAdmitted(RequestError):  # noqa: N818 - as above
         self.slug = reason.type
 
 
+class BadCheckpoint(RequestError):  # noqa: N818 - as above
+    """A checkpoint is not there, damaged, or not one that streams can go on with."""
+
+    slug = "bad-checkpoint"
+
+
 class InvalidOption(RequestError):  # noqa: N818 - as above
     """An option of a stream is out of its range."""
 
@@ -118,6 +125,7 @@ ROW_ERROR_TYPES: Final = (
     "duplicate",
     "no-model",
     "too-many-streams",
+    "snapshot-unavailable",
 )
 """Every type a row can be refused with: a closed set, so that metrics can have it as a label."""
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from models.blocks import Float64, Int, ObservationBlock, Refusal, VerdictBlock, unfit
 from service.engine.columns import Columns, Request
-from service.engine.directory import Directory, Model, Stream
+from service.engine.directory import Directory
 from service.engine.errors import BANK_REFUSALS, RowError
+from service.engine.model import Model, Stream
 
 _NAMES_TOLD: Final = 10
 

@@ -1,5 +1,6 @@
 """The examples of the OpenAPI page, by name; those of requests run as they stand."""
 
+import json
 from typing import Any, Final
 
 STREAM: Final = "plant-a/pump-7"
@@ -74,6 +75,11 @@ _MODEL: Final = {
     "trained_at": "2025-11-21T22:00:00+00:00",
 }
 
+
+def _lines(*rows: Any) -> str:
+    return "".join(f"{json.dumps(row)}\n" for row in rows)
+
+
 EXAMPLES: Final[dict[str, Any]] = {
     "observation": {"timestamp": 1763762400.0, "values": _VALUES, "seq": 42},
     "observations": {
@@ -82,12 +88,18 @@ EXAMPLES: Final[dict[str, Any]] = {
             {"stream_id": "plant-a/pump-8", "timestamp": 1763762460.0, "values": [1.5, None]},
         ]
     },
+    "observation-lines": _lines(
+        {"stream_id": STREAM, "timestamp": 1763762520.0, "values": _VALUES},
+        {"stream_id": STREAM, "timestamp": 1763762580.0, "values": [1.5, None]},
+    ),
     "verdict": _VERDICT,
     "verdicts": {"verdicts": [_VERDICT, _REFUSAL]},
+    "verdict-lines": _lines(_VERDICT, _REFUSAL),
     "options": {"z": 10.0, "start": "own"},
     "stream": _STREAM_VIEW,
     "streams": {"streams": [STREAM, "plant-a/pump-8"], "total": 2, "next_after": None},
     "models": [_MODEL],
+    "model": _MODEL,
     "alerts": {"alerts": [_ALERT]},
     "health": {"status": "ok"},
     "readiness": {"status": "ready", "sinks": {"live": "up", "log": "up", "redis": "down"}},

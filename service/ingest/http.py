@@ -86,7 +86,7 @@ async def score_one(
 
 
 async def _answered(request: Request, decoded: Decoded, verdict: str) -> Response:
-    pending = engine_of(request).submit(decoded.request)
+    pending = await engine_of(request).take(decoded.request)
     if verdict == "none" and pending.parts:
         return Response(status_code=_ACCEPTED)
     answer = await pending.answer()

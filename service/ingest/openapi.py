@@ -5,6 +5,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from fastapi import Path
 
+from models.checkpoint import NAME
+from service.ingest.body import ARROW, JSON, NDJSON
 from service.ingest.errors import PROBLEM_JSON, Problem
 from service.ingest.examples import EXAMPLES, STREAM
 from service.ingest.schemas import (
@@ -19,9 +21,6 @@ from service.ingest.schemas import (
 
 Answers = dict[int | str, dict[str, Any]]
 
-_JSON: Final = "application/json"
-_NDJSON: Final = "application/x-ndjson"
-_ARROW: Final = "application/vnd.apache.arrow.stream"
 _REF: Final = "#/components/schemas/{name}"
 _, _SCHEMAS = msgspec.json.schema_components(
     [Observation, Observations, Verdict, Refused, AlertView, Alerts, Problem], ref_template=_REF
@@ -46,6 +45,14 @@ StreamId = Annotated[
         openapi_examples={"a pump": {"value": STREAM}},
     ),
 ]
+ModelName = Annotated[
+    str,
+    Path(
+        description="Of its directory among the models.",
+        pattern=f"^{NAME.pattern}$",
+        openapi_examples={"pumps": {"value": "pumps"}},
+    ),
+]
 
 _PROBLEMS: Final = {
     400: (
@@ -62,7 +69,7 @@ _PROBLEMS: Final = {
     415: (
         "Another media type than those of the body.",
         "unsupported-media-type",
-        f"'text/csv' is not taken here; send {_JSON} or {_NDJSON} or {_ARROW}",
+        f"'text/csv' is not taken here; send {JSON} or {NDJSON} or {ARROW}",
     ),
     422: (
         "Nothing was taken or changed; `type` and `detail` say why.",
@@ -111,20 +118,22 @@ def problems(*statuses: int) -> Answers:
 def body(example: str, *schemas: dict[str, Any]) -> dict[str, Any]:
     """Document a body that may have one of several schemas."""
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
-    return {"requestBody": {"required": True, "content": {_JSON: _content(example, schema)}}}
+    return {"requestBody": {"required": True, "content": {JSON: _content(example, schema)}}}
 
 
 def observations(example: str, *schemas: dict[str, Any]) -> dict[str, Any]:
     """Document a body of observations, which may have other media types than JSON."""
     found = body(example, *schemas)
-    found["requestBody"]["description"] = (
-        f"{_JSON}, or {_NDJSON}: one observation a line, or {_ARROW}: see docs/columns.md."
+    found["requestBody"]["content"] |= _other_media(
+        "observation-lines",
+        lines="One observation a line; blank lines are passed over.",
+        stream="One complete Arrow IPC stream, a row an observation",
     )
     return found
 
 
 def answer(
-    example: str, schema: dict[str, Any] | None = None, *, media_type: str = _JSON
+    example: str, schema: dict[str, Any] | None = None, *, media_type: str = JSON
 ) -> Answers:
     """Document an answer by an example; without a schema, the one FastAPI knows stands."""
     return {200: {"content": {media_type: _content(example, schema)}}}
@@ -136,8 +145,22 @@ def verdicts(example: str, *types: type) -> Answers:
     found[200]["description"] = (
         "Verdicts in the order sent, in the media type sent; a refused row stands in place."
     )
+    found[200]["content"] |= _other_media(
+        "verdict-lines",
+        lines="One verdict or refusal a line.",
+        stream="One Arrow IPC stream, a row for each row sent",
+    )
     found[202] = {"description": "Taken with `?verdict=none`; nothing is sent back."}
     return found | problems(400, 413, 415, 422, 429, 503)
+
+
+def _other_media(example: str, *, lines: str, stream: str) -> dict[str, Any]:
+    """Say what NDJSON and Arrow hold; an Arrow stream is no text, so docs/columns.md shows one."""
+    told = f"{stream}; docs/columns.md names its columns and their types, and has an example."
+    return {
+        NDJSON: _content(example, {"type": "string", "description": lines}),
+        ARROW: {"schema": {"type": "string", "format": "binary", "description": told}},
+    }
 
 
 def _content(example: str, schema: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,15 +1,18 @@
 """Streams, models and alerts over HTTP: look, create, change, reset, delete."""
 
 import math
-from typing import Annotated, Any, Final
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, status
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import ValidationError
 
+from models.bank import StreamBank
 from models.blocks import NO_SEQ, NO_TIME
-from service.engine.directory import Stream, with_options
+from service.engine.model import Model, Stream
 from service.ingest import openapi
 from service.ingest.body import JSON, engine_of, read_body
 from service.ingest.encode import PHASES, alert_view, encode
@@ -19,6 +22,8 @@ from service.ingest.views import ModelView, StreamOptionsBody, StreamPage, Strea
 
 router = APIRouter(prefix="/v1")
 _MICROSECONDS: Final = 1_000_000
+BankLoader = Callable[[str], StreamBank]
+"""Reads the checkpoint of a name."""
 
 
 @router.get(
@@ -49,25 +54,42 @@ async def list_streams(
 async def list_models(request: Request) -> list[ModelView]:
     """Give the models that are loaded, with their metrics and rules."""
     directory = engine_of(request).directory
-    shown = []
-    for model in directory.models.values():
-        spec = model.bank.spec
-        shown.append(
-            ModelView(
-                name=model.name,
-                scorer=spec.scorer.name,
-                metrics=spec.metrics,
-                scoring=spec.scoring.rule,
-                window=spec.threshold.window,
-                z=spec.threshold.z,
-                policy=spec.threshold.policy,
-                streams=model.used - len(model.free),
-                is_default=model is directory.default,
-                content_hash=spec.content_hash,
-                trained_at=spec.training.finished_at,
-            )
-        )
-    return shown
+    return [_model_view(model, directory.default) for model in directory.models.values()]
+
+
+@router.post(
+    "/models/{name}/reload",
+    tags=["models"],
+    summary="Serve from a retrained checkpoint",
+    responses={**openapi.answer("model"), **openapi.problems(422, 503)},
+)
+async def reload_model(request: Request, name: openapi.ModelName) -> ModelView:
+    """Read the checkpoint of this name anew, or for the first time, and swap it in.
+
+    Its streams wash out on their own last observations beside the old scorer, which judges until
+    the new one is ready: no verdict is lost. Threshold windows begin anew.
+    """
+    engine = engine_of(request)
+    load: BankLoader = request.app.state.load_bank
+    model = await engine.streams.reload(name, partial(load, name))
+    return _model_view(model, engine.directory.default)
+
+
+def _model_view(model: Model, default: Model | None) -> ModelView:
+    spec = model.bank.spec
+    return ModelView(
+        name=model.name,
+        scorer=spec.scorer.name,
+        metrics=spec.metrics,
+        scoring=spec.scoring.rule,
+        window=spec.threshold.window,
+        z=spec.threshold.z,
+        policy=spec.threshold.policy,
+        streams=model.n_streams,
+        is_default=model is default,
+        content_hash=spec.content_hash,
+        trained_at=spec.training.finished_at,
+    )
 
 
 @router.get(
@@ -91,9 +113,9 @@ async def list_alerts(request: Request) -> Response:
 )
 async def reset_stream(request: Request, stream_id: openapi.StreamId) -> StreamView:
     """Empty hidden state and threshold window, resolve an open alert, begin washout."""
-    engine = engine_of(request)
-    stream = engine.directory.find(stream_id)
-    await engine.reset(stream)
+    streams = engine_of(request).streams
+    stream = await streams.find(stream_id)
+    await streams.reset(stream)
     return await _view(request, stream)
 
 
@@ -105,7 +127,7 @@ async def reset_stream(request: Request, stream_id: openapi.StreamId) -> StreamV
 )
 async def get_stream(request: Request, stream_id: openapi.StreamId) -> StreamView:
     """Show phase, last score and threshold, and how it is judged."""
-    return await _view(request, engine_of(request).directory.find(stream_id))
+    return await _view(request, await engine_of(request).streams.find(stream_id))
 
 
 @router.put(
@@ -123,22 +145,11 @@ async def put_stream(
     request: Request, response: Response, stream_id: openapi.StreamId
 ) -> StreamView:
     """Set how a stream is judged; another model begins it anew, all else leaves its state."""
-    engine = engine_of(request)
-    changes: dict[str, Any] = (await _options_of(request)).model_dump(exclude_none=True)
-    model = changes.pop("model", None)
-    _, defaults = engine.directory.defaults_of(stream_id)
-    options = with_options(defaults, changes)
-    stream = engine.directory.get(stream_id)
-    if stream is not None and model in (None, stream.model.name):
-        await engine.configure(stream, options)
-        return await _view(request, stream)
-    if stream is not None:
-        engine.directory.model(model)
-        # not waited for: a row that came meanwhile would create the stream with the default model
-        engine.delete(stream)
-    else:
+    own = (await _options_of(request)).model_dump(exclude_none=True)
+    stream, is_new = await engine_of(request).streams.put(stream_id, own)
+    if is_new:
         response.status_code = status.HTTP_201_CREATED
-    return await _view(request, engine.create(stream_id, model, options))
+    return await _view(request, stream)
 
 
 @router.delete(
@@ -150,8 +161,8 @@ async def put_stream(
 )
 async def delete_stream(request: Request, stream_id: openapi.StreamId) -> None:
     """Forget a stream and its state; its next observation creates it anew."""
-    engine = engine_of(request)
-    await engine.delete(engine.directory.find(stream_id))
+    streams = engine_of(request).streams
+    await streams.delete(await streams.find(stream_id))
 
 
 async def _options_of(request: Request) -> StreamOptionsBody:
@@ -169,7 +180,7 @@ async def _options_of(request: Request) -> StreamOptionsBody:
 
 
 async def _view(request: Request, stream: Stream) -> StreamView:
-    known = await engine_of(request).inspect(stream)
+    known = await engine_of(request).streams.inspect(stream)
     options, default = stream.options, stream.model.bank.spec.threshold
     return StreamView(
         stream_id=stream.stream_id,

@@ -87,7 +87,7 @@ async def _read(
             return
         try:
             decoded, is_binary = decoders.decoded(message)
-            outgoing: Outgoing = (engine.submit(decoded.request), decoded, is_binary)
+            outgoing: Outgoing = (await engine.take(decoded.request), decoded, is_binary)
         except RequestError as error:
             engine.counters.problems[error.slug] += 1
             outgoing = error

@@ -23,8 +23,9 @@ from prometheus_client.registry import Collector
 from models.blocks import Phase
 from models.record import silent
 from service.engine import counters
-from service.engine.engine import Census, Engine
+from service.engine.engine import Engine
 from service.engine.errors import ROW_ERROR_TYPES
+from service.engine.streams import Census
 
 STAY_S: Final = 3600.0
 """A stream that came among the worst is exported for at least so long."""
@@ -51,7 +52,7 @@ class MetricsPage:
 
     async def render(self) -> tuple[bytes, str]:
         """Give the page and its media type; what grows with the streams is done off the loop."""
-        census = await self._engine.census()
+        census = await self._engine.streams.census()
         now = self._engine.clock.monotonic()
         # few series, read here because the loop changes what they tell of
         engine = _Collected(list(_EngineMetrics(self._engine, census).collect()))

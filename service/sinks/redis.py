@@ -9,15 +9,12 @@ from typing import Any, Final, Literal
 
 import msgspec
 import structlog
-from redis import exceptions
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
 
 from models.blocks import NO_SEQ, Anomaly, Float64, Phase, Refusal
 from service.engine.errors import SinkError
 from service.engine.ports import Alert, Contributor, Delivery, Scored
 from service.keys import WRITTEN_TTL_S, Keys
+from service.redis_connection import ERRORS, detail_of, kind_of, make_client
 
 ScoresMode = Literal["each", "anomalies", "off"]
 Fields = dict[str, str | int | float | bool | tuple[Contributor, ...]]
@@ -25,9 +22,6 @@ Fields = dict[str, str | int | float | bool | tuple[Contributor, ...]]
 _log = structlog.get_logger("stepwatch.sinks")
 
 ENTRIES_PER_TRANSACTION: Final = 500  # some 3 ms of the event loop at a time
-# No health checks beside it: where the password is missing they recurse (redis-py #3745).
-RETRY: Final = Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), 1)
-CONNECTIONS: Final = 2
 
 # A script is a transaction with one reply in all instead of one an entry, and packed entries cost
 # the client a fiftieth of as many commands. The mark is compared inside it, and with >=, so that
@@ -44,19 +38,6 @@ redis.call('SET', KEYS[1], sequence, 'EX', ttl)
 for at = 6, #ARGV do redis.call('PUBLISH', channel, ARGV[at]) end
 return 1
 """
-
-AUTH_ERRORS: Final = (
-    exceptions.AuthenticationError,
-    exceptions.AuthorizationError,
-    exceptions.NoPermissionError,
-)
-KIND_OF_ERROR: Final = (
-    (AUTH_ERRORS, "auth"),
-    ((exceptions.OutOfMemoryError,), "full"),
-    ((exceptions.TimeoutError, TimeoutError), "timeout"),
-    ((exceptions.ConnectionError, OSError), "connection"),
-)
-"""The first that fits counts: some of these are kinds of a later one. None of them: other."""
 
 PHASES: Final = {phase.value: phase.name.lower() for phase in Phase}
 IS_ANOMALY: Final = {Anomaly.UNKNOWN.value: None, Anomaly.NO.value: False, Anomaly.YES.value: True}
@@ -105,7 +86,7 @@ class RedisSink:
         maxlen: int = 1_000_000,
         socket_timeout_s: float = 1.0,
     ) -> None:
-        self._client = _client(url, socket_timeout_s)
+        self._client = make_client(url, socket_timeout_s)
         self._keys = keys
         self._scores = scores
         self._maxlen = maxlen
@@ -142,7 +123,7 @@ class RedisSink:
         """Close the connections; one that cannot be closed in order is let go of all the same."""
         try:
             await self._client.aclose()
-        except (exceptions.RedisError, OSError) as error:
+        except ERRORS as error:
             _log.warning("sink not closed in order", sink=self.name, detail=str(error))
 
     def _take_next(self) -> None:
@@ -159,8 +140,8 @@ class RedisSink:
     async def _ask(self, *command: str | int | bytes) -> None:
         try:
             await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
-        except (exceptions.RedisError, OSError) as error:
-            raise SinkError(_kind(error), str(error) or type(error).__name__) from error
+        except ERRORS as error:
+            raise SinkError(kind_of(error), detail_of(error)) from error
 
     def _all_transactions(self, delivery: Delivery) -> Iterator[_Transaction]:
         blocks = delivery.scored if self._scores != "off" else []
@@ -173,29 +154,6 @@ class RedisSink:
         while part := list(islice(alerts, ENTRIES_PER_TRANSACTION)):
             live = [msgspec.json.encode(alert) for alert in part]
             yield _Transaction(self._keys.alerts, _packed(part), self._keys.live_alerts, live)
-
-
-def _client(url: str, socket_timeout_s: float) -> Redis:
-    try:
-        return Redis.from_url(
-            url,
-            socket_timeout=socket_timeout_s,
-            socket_connect_timeout=socket_timeout_s,
-            retry=RETRY,
-            max_connections=CONNECTIONS,
-        )
-    except ValueError:
-        # neither the URL nor what was said of it is repeated: either may hold the password
-        problem = "the Redis URL cannot be read; write redis://[:password@]host:port/0 or unix://"
-    raise ValueError(problem)
-
-
-def _kind(error: BaseException) -> str:
-    links = [error]
-    while (cause := links[-1].__cause__) is not None:  # the pool hides errors in another
-        links.append(cause)
-    fitting = (kind for types, kind in KIND_OF_ERROR for link in links if isinstance(link, types))
-    return next(fitting, "other")
 
 
 def _verdict_fields(scored: Scored, only_anomalies: bool) -> Iterator[Fields]:

@@ -195,7 +195,7 @@ async def test_answers_are_not_held_back(service: Running) -> None:
 
 async def test_while_not_ready_nothing_is_taken(service: Running) -> None:
     """A service that is not ready answers 503 with Retry-After and stays alive."""
-    service.engine.is_ready = False
+    service.engine.streams.is_ready = False
     asked = [
         await service.http.post("/v1/observations", json={"observations": observations("a", 1)}),
         await service.http.put("/v1/streams/a", json={}),

@@ -12,7 +12,8 @@ from redis import Redis
 from service.engine.errors import SinkError
 from service.engine.ports import Delivery
 from service.keys import Keys
-from service.sinks.redis import RETRY, RedisSink
+from service.redis_connection import RETRY
+from service.sinks.redis import RedisSink
 from tests.deliveries import alert, scored
 from tests.integration.cutting import CuttingWire, Fate, cutting_wire
 from tests.integration.servers import entries, process_id

@@ -129,10 +129,10 @@ async def test_overload_closes_the_socket(tmp_path: Path) -> None:
 async def test_not_ready_is_told_in_the_frames_place(service: Running) -> None:
     """While the service takes nothing, frames get a problem and the socket stays open."""
     async with service.websocket() as socket:
-        service.engine.is_ready = False
+        service.engine.streams.is_ready = False
         (refused,) = await ask(socket, observations("a", 1))
         assert (refused["type"], refused["status"]) == ("not-ready", 503)
-        service.engine.is_ready = True
+        service.engine.streams.is_ready = True
         assert (await ask(socket, observations("a", 1)[0]))[0]["seq"] == 0
 
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.bank import StreamBank
-from service.engine.directory import Model
 from service.engine.engine import Engine
+from service.engine.model import Model
 from service.ingest.decode import JSONDecoder
 from service.ingest.encode import answer_rows
 from service.ingest.schemas import Refused, Verdict

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from service.engine.engine import Census, Engine
+from service.engine.engine import Engine
+from service.engine.streams import Census
 from service.sinks.prometheus import STAY_S, MetricsPage
 from tests.engines import make_engine
 

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from service.settings import FILE_NAME, Settings, SettingsFileError, StreamPattern
+from service.settings import FILE_NAME, Settings, StreamPattern
+from service.settings_file import SettingsFileError
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 from models.blocks import Phase, Refusal, VerdictBlock
 from models.options import StreamOptions
 from service.engine.alerts import AlertPolicy, Alerts, contributors, event_id
-from service.engine.directory import Model, Stream
+from service.engine.model import Model, Stream
 from service.engine.ports import Alert
 from tests.engines import METRICS, make_model, verdict_block
 from tests.fakes import ARRIVAL

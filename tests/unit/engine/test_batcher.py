@@ -10,8 +10,8 @@ from models.blocks import Refusal
 from models.options import StreamOptions
 from service.engine.batcher import INLINE_ROWS, Batcher
 from service.engine.columns import Judged
-from service.engine.directory import Model, Stream
 from service.engine.errors import Overloaded
+from service.engine.model import Model, Stream
 from service.engine.ports import Scored
 from service.engine.routing import Batch, Routed
 from tests.engines import METRICS, WatchedBank

@@ -9,14 +9,15 @@ OPTIONS = StreamOptions()
 
 
 def create(directory: Directory, stream_id: str, model: str | None = None) -> int:
-    return directory.create(stream_id, model=model, options=OPTIONS, at=0).slot
+    return directory.create(stream_id, {"model": model} if model else {}, 0).slot
 
 
 def test_slots_are_handed_out_in_turn_and_reused() -> None:
     """A model with n streams has used n slots; what was given back goes out first."""
     model = make_model()
     assert [model.take_slot() for _ in range(3)] == [0, 1, 2]
-    model.free += [0, 1]
+    for slot in (0, 1):
+        model.give_back(slot)
     assert [model.take_slot() for _ in range(3)] == [1, 0, 3]
 
 

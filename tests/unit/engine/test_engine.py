@@ -43,7 +43,7 @@ def marks(answer: Answer) -> list[str]:
 
 
 async def seen(engine: Engine, stream_id: str) -> int:
-    return int((await engine.inspect(engine.directory.find(stream_id)))["seen"])
+    return int((await engine.streams.inspect(engine.directory.find(stream_id)))["seen"])
 
 
 async def test_every_row_gets_one_verdict_and_reaches_the_sinks(
@@ -61,13 +61,13 @@ async def test_every_row_gets_one_verdict_and_reaches_the_sinks(
 async def test_only_a_running_engine_takes_anything() -> None:
     """Before the start and after the stop everything that would change something is refused."""
     engine = make_engine()
-    stream = make_directory().create("a", model=None, options=OPTIONS, at=0)
+    stream = make_directory().create("a", {}, 0)
     for _ in range(2):
         with pytest.raises(NotReady):
             engine.submit(request(columns("a", [GOOD])))
         with pytest.raises(NotReady):
-            engine.create("a", None, OPTIONS)
-        for change in (engine.reset, engine.delete):
+            await engine.streams.put("a", {})
+        for change in (engine.streams.reset, engine.streams.delete):
             with pytest.raises(NotReady):
                 await change(stream)
         assert (len(engine.directory), engine.counters.received.total()) == (0, 0)
@@ -116,13 +116,13 @@ async def test_an_alert_goes_to_the_verdict_the_sinks_and_the_list(
     assert [one.event_id for one in sink.alerts] == [alert.event_id]
 
 
-@pytest.mark.parametrize("change", [Engine.reset, Engine.delete])
-async def test_reset_and_delete_resolve_an_open_alert(sink: ListSink, change: object) -> None:
+@pytest.mark.parametrize("change", ["reset", "delete"])
+async def test_reset_and_delete_resolve_an_open_alert(sink: ListSink, change: str) -> None:
     """The transition reaches the sinks though no verdict brought it."""
     async with running(make_engine(sinks=[sink])) as engine:
         await sent(engine, columns("a", [SPIKE] * 3))
         stream = engine.directory.find("a")
-        await (engine.reset(stream) if change is Engine.reset else engine.delete(stream))
+        await getattr(engine.streams, change)(stream)
         assert engine.open_alerts() == []
     assert [alert.status for alert in sink.alerts] == ["opened", "resolved"]
     assert len({alert.event_id for alert in sink.alerts}) == 1
@@ -130,35 +130,35 @@ async def test_reset_and_delete_resolve_an_open_alert(sink: ListSink, change: ob
 
 async def test_reset_begins_anew_with_the_streams_options(engine: Engine) -> None:
     """The count is 0 and washout begins; rows that came before are answered before."""
-    stream = engine.create("a", None, OPTIONS)
+    stream, _ = await engine.streams.put("a", {"start": "own"})
     before = engine.submit(request(columns("a", [GOOD], times=[50])))
-    await engine.reset(stream)
+    await engine.streams.reset(stream)
     assert len(outcomes(await before.answer())) == 1
-    state = await engine.inspect(stream)
+    state = await engine.streams.inspect(stream)
     assert (state["seen"], state["phase"]) == (0, Phase.WASHOUT)
     assert outcomes(await sent(engine, columns("a", [GOOD], times=[10])))[0] != "out-of-order"
 
 
 async def test_reset_begins_washout_whatever_the_start(engine: Engine) -> None:
     """A stream that was live at once is washed out on its own observations after a reset."""
-    stream = engine.create("a", None, StreamOptions(start="reference"))
-    assert (await engine.inspect(stream))["phase"] != Phase.WASHOUT
-    await engine.reset(stream)
-    assert (await engine.inspect(stream))["phase"] == Phase.WASHOUT
+    stream, _ = await engine.streams.put("a", {"start": "reference"})
+    assert (await engine.streams.inspect(stream))["phase"] != Phase.WASHOUT
+    await engine.streams.reset(stream)
+    assert (await engine.streams.inspect(stream))["phase"] == Phase.WASHOUT
 
 
 async def test_a_deleted_stream_comes_back_as_another(engine: Engine) -> None:
     """Rows that wait are answered, rows after it create the stream anew in another slot."""
     waiting = engine.submit(request(columns("a", [GOOD] * 2)))
     old = engine.directory.find("a")
-    deleted = engine.delete(old)
+    deleted = engine.streams.delete(old)
     again = engine.submit(request(columns("a", [GOOD])))
     assert len(outcomes(await waiting.answer())) == 2
     assert len(outcomes(await again.answer())) == 1
     await deleted
     assert await seen(engine, "a") == 1
     assert engine.directory.find("a").slot != old.slot
-    engine.create("b", None, OPTIONS)
+    await engine.streams.put("b", {})
     assert engine.directory.find("b").slot == old.slot
     with pytest.raises(UnknownStream):
         await seen(engine, "c")
@@ -168,9 +168,9 @@ async def test_a_stream_changes_its_model_in_one_turn() -> None:
     """Deleting takes effect at the call, so that no row can slip in before the creation."""
     directory = make_directory(make_model("pumps"), make_model("fans", 2))
     async with running(make_engine(directory)) as engine:
-        old = engine.create("a", None, OPTIONS)
-        engine.delete(old)
-        assert engine.create("a", "fans", OPTIONS).model.name == "fans"
+        await engine.streams.put("a", {})
+        stream, is_new = await engine.streams.put("a", {"model": "fans"})
+        assert (stream.model.name, is_new) == ("fans", False)
         assert outcomes(await sent(engine, columns("a", [GOOD]))) == ["wrong-width"]
 
 
@@ -178,9 +178,9 @@ async def test_configure_changes_the_threshold_and_nothing_else(engine: Engine) 
     """Another z moves the threshold; the window and the count stay."""
     await sent(engine, columns("a", normal_values(5)))
     stream = engine.directory.find("a")
-    before = await engine.inspect(stream)
-    await engine.configure(stream, StreamOptions(z=1e6))
-    assert await engine.inspect(stream) == before
+    before = await engine.streams.inspect(stream)
+    await engine.streams.put("a", {"z": 1e6})
+    assert await engine.streams.inspect(stream) == before
     assert marks(await sent(engine, columns("a", [SPIKE] * 3))) == []
 
 
@@ -189,7 +189,7 @@ async def test_census_knows_every_stream_of_every_model() -> None:
     directory = make_directory(make_model("pumps"), make_model("fans", 2))
     async with running(make_engine(directory)) as engine:
         await sent(engine, columns(["a", "b", "b"], [GOOD] * 3))
-        pumps, fans = await engine.census()
+        pumps, fans = await engine.streams.census()
     assert [stream.stream_id for stream in pumps.streams] == ["a", "b"]
     assert pumps.record["seen"].tolist() == [1, 2]
     assert (fans.model.name, len(fans.record["seen"])) == ("fans", 0)

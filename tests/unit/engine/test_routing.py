@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from models.blocks import MAX_TIME
-from models.options import StreamOptions
 from service.engine.columns import Columns
 from service.engine.directory import Directory
 from service.engine.errors import RowError
@@ -32,7 +31,7 @@ def two_models() -> Directory:
     """A stream "pump" of three metrics and a stream "fan" of two; new ones are pumps."""
     directory = make_directory(make_model("pumps"), make_model("fans", 2))
     for stream_id, model in (("pump", "pumps"), ("fan", "fans")):
-        directory.create(stream_id, model=model, options=StreamOptions(), at=0)
+        directory.create(stream_id, {"model": model}, 0)
     return directory
 
 
@@ -110,7 +109,7 @@ def test_at_the_limit_known_streams_are_still_served() -> None:
 def test_without_a_default_model_new_streams_are_refused() -> None:
     """Streams that were made with a model are served all the same."""
     directory = make_directory(default=None)
-    directory.create("known", model="pumps", options=StreamOptions(), at=0)
+    directory.create("known", {"model": "pumps"}, 0)
     routing = route(directory, columns(["known", "new"], [GOOD] * 2))
     assert types(routing) == {1: "no-model"}
     assert routing.routed[0].rows.tolist() == [0]

@@ -66,8 +66,8 @@ def test_a_rule_without_a_model_takes_the_default() -> None:
 def test_a_stream_that_is_made_by_hand_gets_the_rules_model() -> None:
     """Who names no model means the rule's; who names one wins."""
     directory = directory_of(rule("f/*", "fans"))
-    made = directory.create("f/1", model=None, options=EVERYBODYS, at=0)
-    named = directory.create("f/2", model="pumps", options=EVERYBODYS, at=0)
+    made = directory.create("f/1", {}, 0)
+    named = directory.create("f/2", {"model": "pumps"}, 0)
     assert (made.model.name, named.model.name) == ("fans", "pumps")
 
 

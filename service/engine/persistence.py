@@ -1,0 +1,172 @@
+"""What outlives the process, and what makes room: snapshots saved, restored, and streams let go."""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from models.snapshot import Parts
+from service.engine.alerts import Alerts
+from service.engine.batcher import Batcher
+from service.engine.changes import NEVER
+from service.engine.directory import Directory
+from service.engine.errors import StoreError
+from service.engine.model import Stream
+from service.engine.ports import Clock, SnapshotStore
+from service.engine.restoring import Restorer
+from service.engine.saving import SaveLimits, Saver
+from service.engine.watched_store import WatchedStore
+
+MAX_LEAVING: Final = 1000
+"""Streams let go whose snapshots are not written yet; while the store fails no more may go."""
+RETRY_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """Where and how snapshots are kept.
+
+    Attributes:
+        store: Where.
+        save: How often and how much is written.
+        wait_s: Seconds a store that can't be read is waited for.
+        evict_after_s: A stream idle for so many seconds may be let go when there is no room.
+    """
+
+    store: SnapshotStore
+    save: SaveLimits = field(default_factory=SaveLimits)
+    wait_s: float = 30.0
+    evict_after_s: float = 3600.0
+
+
+class Persistence:
+    """Keeps the streams of a directory in a store.
+
+    Args:
+        keep: Where and how.
+        directory: The streams.
+        batcher: Runs what touches the slabs.
+        alerts: What is remembered of alerts goes along.
+        clock: Monotonic time.
+
+    Attributes:
+        evicted: Streams that were let go.
+        moving: Held while streams come back, and by whoever replaces a bank.
+    """
+
+    def __init__(
+        self,
+        keep: Keep,
+        directory: Directory,
+        batcher: Batcher,
+        alerts: Alerts,
+        clock: Clock,
+    ) -> None:
+        store = WatchedStore(keep.store, clock)
+        self.store: Final = store
+        self.saver: Final = Saver(store, batcher, directory.models, alerts, clock, keep.save)
+        self.evicted = 0
+        self._directory = directory
+        self._restorer = Restorer(store, directory, batcher, alerts, clock, keep.wait_s)
+        self._alerts = alerts
+        self._clock = clock
+        self._wait_s = keep.wait_s
+        self._evict_after_s = keep.evict_after_s
+        self._none_idle_before = 0.0
+        self._retry_at = 0.0
+        self.moving: Final = asyncio.Lock()
+        self._saving: asyncio.Task[None] | None = None
+        directory.make_room = self._evict
+
+    async def start(self) -> None:
+        """Restore what is stored, then begin to save."""
+        await self._restorer.restore_all()
+        self._saving = asyncio.create_task(self.saver.run(), name="snapshots")
+
+    async def stop(self) -> None:
+        """Save everything, within the time there is for it."""
+        if self._saving is not None:
+            self._saving.cancel()
+            await asyncio.wait([self._saving])
+            await self.saver.save_all()
+        await self.store.close()
+
+    async def recall(self, stream_ids: Collection[str]) -> None:
+        """Bring back those of these streams that are away, as far as there is room.
+
+        A store that can't be read is waited for: until then they stay away, and their
+        observations are refused.
+        """
+        now = self._clock.monotonic()
+        for stream_id in stream_ids:  # none of these may go to make room for another of them
+            if (stream := self._directory.get(stream_id)) is not None:
+                stream.model.changes.arrived[stream.slot] = now
+        if not self._away(stream_ids):
+            return
+        async with self.moving:
+            away = self._away(stream_ids)
+            wanted = away[: self._room_for(len(away))]
+            if wanted and self._clock.monotonic() >= self._retry_at:
+                await self._bring_back(wanted)
+
+    def _away(self, stream_ids: Collection[str]) -> list[str]:
+        return [one for one in stream_ids if one in self._directory.away]
+
+    def _room_for(self, wanted: int) -> int:
+        room = self._directory.max_streams - len(self._directory)
+        while room < wanted and self._evict():
+            room += 1
+        return room
+
+    async def _bring_back(self, stream_ids: list[str]) -> None:
+        leaving = [one for one in stream_ids if one in self.saver.leaving]
+        stored = {one: (await self.saver.leaving.pop(one)).parts for one in leaving}
+        try:
+            stored |= await self._load([one for one in stream_ids if one not in stored])
+        except StoreError:
+            self._retry_at = self._clock.monotonic() + RETRY_S
+            if self.store.failing_s < self._wait_s:
+                stream_ids = leaving  # the others later
+        await self._restorer.restore(stored)
+        self.store.restored["lost"] += sum(one not in stored for one in stream_ids)
+        for stream_id in stream_ids:
+            del self._directory.away[stream_id]
+        for stream_id in leaving:  # the store need not have it yet
+            if (stream := self._directory.get(stream_id)) is not None:
+                changes = stream.model.changes
+                changes.begin(np.array([stream.slot]), self._clock.monotonic())
+
+    async def _load(self, stream_ids: list[str]) -> dict[str, Parts]:
+        return await self.store.load(stream_ids) if stream_ids else {}
+
+    def _evict(self) -> bool:
+        """Let the stream go that is idle longest, if it is long enough; whether one went."""
+        now = self._clock.monotonic()
+        if now < self._none_idle_before or len(self.saver.leaving) >= MAX_LEAVING:
+            return False
+        found = self._idlest()
+        if found is None or now - found[0] < self._evict_after_s:
+            since = now if found is None else found[0]
+            # nobody can become idle enough sooner: a flood of new ids is not worth searching for
+            self._none_idle_before = since + self._evict_after_s
+            return False
+        stream = found[1]
+        self._directory.remove(stream)
+        self._directory.away[stream.stream_id] = None
+        self.saver.leave(stream)
+        self.evicted += 1
+        return True
+
+    def _idlest(self) -> tuple[float, Stream] | None:
+        """Find the stream that was not heard of longest; open alerts are for people to see."""
+        found: list[tuple[float, Stream]] = []
+        for model in self._directory.models.values():
+            arrived = model.changes.arrived[: model.used].copy()
+            arrived[[one.slot for one in self._alerts.open_streams() if one.model is model]] = NEVER
+            slot = int(arrived.argmin()) if len(arrived) else -1
+            stream = model.streams[slot] if slot >= 0 else None
+            if stream is not None and arrived[slot] < NEVER:
+                found.append((float(arrived[slot]), stream))
+        return min(found, key=lambda one: one[0], default=None)

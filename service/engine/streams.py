@@ -1,0 +1,228 @@
+"""Streams one by one: found, created, changed, begun anew, deleted, looked at."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+
+from models.bank import StreamBank
+from models.base import State
+from models.blocks import Int
+from models.checkpoint import CheckpointError
+from models.options import StreamOptions
+from models.record import silent
+from service.engine.batcher import Batcher
+from service.engine.conclusion import Conclusion
+from service.engine.directory import Directory
+from service.engine.errors import BadCheckpoint, NotReady
+from service.engine.model import Model, Stream
+from service.engine.persistence import Persistence
+from service.engine.ports import Clock
+from service.engine.succession import Succession
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """Streams of one model and what the bank knows of each, `[B]` a column."""
+
+    model: Model
+    streams: list[Stream]
+    record: State
+
+
+class Streams:
+    """What is done with streams and models beside scoring; on the event loop.
+
+    Args:
+        directory: The streams and models.
+        batcher: Runs what touches the slabs.
+        conclusion: Resolves alerts of streams that end.
+        persistence: Brings streams back that are away; None: there are none.
+        clock: Wall and monotonic time.
+
+    Attributes:
+        is_ready: Whether anything may be changed; the engine says so.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        batcher: Batcher,
+        conclusion: Conclusion,
+        persistence: Persistence | None,
+        clock: Clock,
+    ) -> None:
+        self.is_ready = False
+        self._directory: Final = directory
+        self._batcher: Final = batcher
+        self._conclusion: Final = conclusion
+        self._persistence: Final = persistence
+        self._clock: Final = clock
+        self._moving = asyncio.Lock() if persistence is None else persistence.moving
+
+    def check_ready(self) -> None:
+        """Make sure that the engine is neither starting nor stopping.
+
+        Raises:
+            NotReady: If it is.
+        """
+        if not self.is_ready:
+            raise NotReady("the service is starting or stopping; send again in a moment")
+
+    async def find(self, stream_id: str) -> Stream:
+        """Look a stream up, and bring it back if it is away.
+
+        Raises:
+            UnknownStream: If there is none of this name.
+            NotReady: If it is away and can't come back now, or the engine is starting.
+        """
+        self.check_ready()
+        if self._persistence is not None and stream_id in self._directory.away:
+            await self._persistence.recall([stream_id])
+        if stream_id in self._directory.away:
+            raise NotReady(f"stream '{stream_id}' is idle and can't be brought back just now")
+        return self._directory.find(stream_id)
+
+    async def put(self, stream_id: str, own: dict[str, Any]) -> tuple[Stream, bool]:
+        """Create a stream, or change how it is judged; another model begins it anew.
+
+        Args:
+            stream_id: Its name.
+            own: What is set, by name: `model` and fields of `StreamOptions`; the rest is as for
+                streams nobody said anything about. `start` waits for a reset.
+
+        Returns:
+            The stream, and whether it was not there before.
+
+        Raises:
+            NotAdmitted: If the id is not valid, there are too many streams or no model serves it.
+            InvalidOption: If an option is not valid.
+            UnknownModel: If the named model is not loaded.
+            NotReady: If the engine is starting or stopping.
+        """
+        if stream_id in self._directory.away:
+            await self.find(stream_id)
+        self.check_ready()
+        stream = self._directory.get(stream_id)
+        if stream is None:
+            return self._create(stream_id, own), True
+        kept = {"model": stream.own["model"]} if "model" in stream.own else {}
+        model, options = self._directory.resolved(stream_id, kept | own)
+        if "model" in own and model is not stream.model:
+            # not waited for: a row that came meanwhile would create it with the default model
+            self.delete(stream)
+            return self._create(stream_id, own), False
+        stream.own, stream.options = kept | own, options
+        self._touch(stream)
+        await self._batcher.run(partial(_configure, stream))
+        return stream, False
+
+    async def reset(self, stream: Stream) -> None:
+        """Begin a stream anew, with washout on its own observations; resolve an open alert."""
+        self.check_ready()
+        stream.model.changes.begin(np.array([stream.slot]), self._clock.monotonic())
+        await self._batcher.run(
+            partial(
+                _start, stream.model, np.array([stream.slot]), replace(stream.options, start="own")
+            ),
+            then=partial(self._conclusion.close_alert, stream),
+        )
+
+    def delete(self, stream: Stream) -> asyncio.Future[None]:
+        """Forget a stream at once; rows of it that wait are still answered before it is done."""
+        self.check_ready()
+        self._directory.remove(stream)
+        if self._persistence is not None:
+            self._persistence.saver.forget(stream.stream_id)
+
+        def then() -> None:
+            self._conclusion.close_alert(stream)
+            stream.model.give_back(stream.slot)
+
+        return self._batcher.run(partial(_clear, stream), then=then)
+
+    async def reload(self, name: str, load: Callable[[], StreamBank]) -> Model:
+        """Let a model serve from what `load` gives, its streams going on; or begin to serve it.
+
+        Args:
+            name: Of the model.
+            load: Reads the checkpoint; runs off the loop.
+
+        Raises:
+            BadCheckpoint: If the checkpoint can't be read or takes other metrics.
+            NotReady: If the engine is starting or stopping.
+        """
+        self.check_ready()
+        async with self._moving:
+            try:
+                bank = await asyncio.to_thread(load)
+            except CheckpointError as error:
+                raise BadCheckpoint(str(error)) from error
+            model = self._directory.models.get(name)
+            if model is None:
+                return self._directory.models.setdefault(name, Model(name, bank))
+            await Succession(model, bank, self._batcher, self._clock).run()
+            return model
+
+    async def inspect(self, stream: Stream) -> dict[str, Any]:
+        """Read what the bank knows of one stream, as plain numbers."""
+        slots = np.array([stream.slot])
+        state = await self._batcher.run(lambda: stream.model.bank.inspect(slots))
+        state["is_silent"] = silent(state, self._clock.now())
+        return {name: column[0].item() for name, column in state.items()}
+
+    async def census(self) -> list[Census]:
+        """Read what the banks know of all streams, off the loop."""
+        by_model: dict[Model, list[Stream]] = {m: [] for m in self._directory.models.values()}
+        for stream in self._directory:
+            by_model[stream.model].append(stream)
+        slots = {
+            model: np.fromiter((stream.slot for stream in streams), np.int64, len(streams))
+            for model, streams in by_model.items()
+        }
+
+        def read() -> list[Census]:
+            return [
+                Census(model, streams, model.bank.inspect(slots[model]))
+                for model, streams in by_model.items()
+            ]
+
+        return await self._batcher.run(read, is_long=len(self._directory) > 1000)  # noqa: PLR2004
+
+    def _create(self, stream_id: str, own: dict[str, Any]) -> Stream:
+        stream = self._directory.create(stream_id, own, self._clock.now())
+        self.start([stream])
+        return stream
+
+    def start(self, streams: Sequence[Stream]) -> None:
+        """Let the banks start new streams, those with the same options at once."""
+        now = self._clock.monotonic()
+        groups: dict[tuple[Model, StreamOptions], list[int]] = {}
+        for stream in streams:
+            groups.setdefault((stream.model, stream.options), []).append(stream.slot)
+        for (model, options), chosen in groups.items():
+            slots: Int = np.array(chosen, np.int64)
+            model.changes.begin(slots, now)
+            model.changes.touch(slots, now)
+            self._batcher.run(partial(_start, model, slots, options))
+
+    def _touch(self, stream: Stream) -> None:
+        stream.model.changes.touch(np.array([stream.slot]), self._clock.monotonic())
+
+
+# Jobs look the bank up when they run: it may have been replaced since they were asked for.
+
+
+def _start(model: Model, slots: Int, options: StreamOptions) -> None:
+    model.bank.start(slots, options)
+
+
+def _configure(stream: Stream) -> None:
+    stream.model.bank.configure(np.array([stream.slot]), stream.options)
+
+
+def _clear(stream: Stream) -> None:
+    stream.model.bank.clear(np.array([stream.slot]))
