@@ -1,22 +1,18 @@
 """From verdicts to an Arrow IPC stream: built from the columns of the verdict blocks."""
 
-from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from models.blocks import NO_SEQ, Anomaly, Bool, Refusal
-from service.engine.alerts import contributors
 from service.engine.columns import Answer, Judged, Request
 from service.engine.errors import BANK_REFUSALS, RowError
+from service.ingest.arrow_contributors import CONTRIBUTORS, contributor_column
 from service.ingest.encode import PHASES, refused
 
 _TEXT: Final = pa.string()
 _NUMBER: Final = pa.float64()
-_CONTRIBUTOR: Final = pa.struct(
-    {"metric": _TEXT, "actual": _NUMBER, "expected": _NUMBER, "share": _NUMBER}
-)
 SCHEMA: Final = pa.schema(
     {
         "stream_id": _TEXT,
@@ -28,7 +24,7 @@ SCHEMA: Final = pa.schema(
         "threshold": _NUMBER,
         "severity": _NUMBER,
         "is_anomaly": pa.bool_(),
-        "contributors": pa.list_(_CONTRIBUTOR),
+        "contributors": CONTRIBUTORS,
         "alert": pa.struct({"event_id": _TEXT, "status": _TEXT}),
         "progress": pa.struct({"done": pa.int32(), "of": pa.int32()}),
         "error": pa.struct({"type": _TEXT, "detail": _TEXT}),
@@ -73,7 +69,7 @@ def _batch(request: Request, answer: Answer) -> Any:
         raise RuntimeError("this is a bug: a row got neither a verdict nor an error")
     told = _told(joined, taken)
     told["stream_id"] = pa.array(_ids(request), _TEXT)
-    told["contributors"] = pa.array(_contributors(answer), SCHEMA.field("contributors").type)
+    told["contributors"] = contributor_column(answer)
     told["alert"] = pa.array(_alerts(answer), SCHEMA.field("alert").type)
     told["error"] = pa.array(_errors(answer.size, errors), SCHEMA.field("error").type)
     return pa.record_batch([told[name] for name in SCHEMA.names], schema=SCHEMA)
@@ -110,18 +106,6 @@ def _ids(request: Request) -> list[str | None]:
         for place, stream_id in zip(columns.rows.tolist(), columns.stream_ids, strict=True):
             ids[place] = stream_id
     return ids
-
-
-def _contributors(answer: Answer) -> list[list[dict[str, Any]] | None]:
-    found: list[list[dict[str, Any]] | None] = [None] * answer.size
-    for places, judged in answer.parts:
-        explanations = judged.scored.verdicts.explanations
-        first, last = np.searchsorted(explanations.rows, (judged.start, judged.stop)).tolist()
-        for at in range(first, last):
-            place = int(places[explanations.rows[at] - judged.start])
-            told = contributors(judged.scored.metrics, explanations, at)
-            found[place] = [asdict(contributor) for contributor in told]
-    return found
 
 
 def _alerts(answer: Answer) -> list[dict[str, str] | None]:

@@ -1,11 +1,8 @@
 """The metrics page: built when it is asked for, from counters and from the banks' arrays."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
-from importlib.metadata import version
-from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -13,19 +10,14 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
-    InfoMetricFamily,
     Metric,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from models.blocks import Phase
-from models.record import silent
-from service.engine import counters
 from service.engine.engine import Engine
-from service.engine.errors import ROW_ERROR_TYPES
 from service.engine.streams import Census
+from service.sinks.engine_metrics import EngineMetrics, gauge
 
 STAY_S: Final = 3600.0
 """A stream that came among the worst is exported for at least so long."""
@@ -55,7 +47,7 @@ class MetricsPage:
         census = await self._engine.streams.census()
         now = self._engine.clock.monotonic()
         # few series, read here because the loop changes what they tell of
-        engine = _Collected(list(_EngineMetrics(self._engine, census).collect()))
+        engine = _Collected(list(EngineMetrics(self._engine, census).collect()))
         page = await asyncio.to_thread(self._format, engine, census, now)
         return page, CONTENT_TYPE_LATEST
 
@@ -103,85 +95,6 @@ class _Collected(Collector):
         return self._metrics
 
 
-class _EngineMetrics:
-    """Totals and states of the service as a whole."""
-
-    def __init__(self, engine: Engine, census: list[Census]) -> None:
-        self._engine = engine
-        self._census = census
-
-    def collect(self) -> Iterable[Metric]:
-        yield from self._traffic()
-        yield from self._sinks()
-        yield from self._models()
-
-    def _traffic(self) -> Iterator[Metric]:
-        counted = self._engine.counters
-        yield _counter("observations_received", "Observations by door.", "door", counted.received)
-        yield _counter("observations_scored", "Verdicts by model.", "model", counted.scored)
-        refused = dict.fromkeys(ROW_ERROR_TYPES, 0) | counted.refused
-        yield _counter("observations_refused", "Refused observations.", "reason", refused)
-        yield _counter("problems", "Requests answered with a problem.", "type", counted.problems)
-        yield _counter("anomalies", "Anomalies by model.", "model", counted.anomalies)
-        alerts = dict.fromkeys(("opened", "updated", "resolved"), 0) | counted.alerts
-        yield _counter("alerts", "Alert transitions.", "status", alerts)
-        yield _histogram("ingest_to_verdict_seconds", "From decoded to judged.", counted.latency_s)
-        yield _histogram("batch_rows", "Rows scored at a time.", counted.batch_rows)
-        yield _gauge("waiting_observations", "Waiting to be scored.", self._engine.waiting_rows)
-        yield _gauge("ready", "Whether observations are taken.", self._engine.is_ready)
-        yield _gauge("alerts_open", "Alerts open now.", len(self._engine.open_alerts()))
-
-    def _sinks(self) -> Iterator[Metric]:
-        up = GaugeMetricFamily("stepwatch_sink_up", "Whether it writes.", labels=["sink"])
-        lag = GaugeMetricFamily(
-            "stepwatch_sink_lag_seconds", "Age of the oldest that waits.", labels=["sink"]
-        )
-        waiting = GaugeMetricFamily(
-            "stepwatch_sink_waiting_verdicts", "Waiting to be written.", labels=["sink"]
-        )
-        labels = ["sink", "kind"]
-        written = CounterMetricFamily("stepwatch_sink_written", "Written.", labels=labels)
-        dropped = CounterMetricFamily("stepwatch_sink_dropped", "Given up.", labels=labels)
-        failed = CounterMetricFamily("stepwatch_sink_errors", "Failed attempts.", labels=labels)
-        for outlet in self._engine.outlets:
-            name = outlet.sink.name
-            up.add_metric([name], outlet.is_up)
-            lag.add_metric([name], outlet.lag_s)
-            waiting.add_metric([name], outlet.waiting_rows)
-            _add(written, name, outlet.written)
-            _add(dropped, name, outlet.dropped)
-            _add(failed, name, outlet.errors)
-        yield from (up, lag, waiting, written, dropped, failed)
-        yield _counter(
-            "live_missed",
-            "Verdicts and alerts lost by slow listeners.",
-            None,
-            {"": self._engine.live.dropped},
-        )
-
-    def _models(self) -> Iterator[Metric]:
-        phases = GaugeMetricFamily(
-            "stepwatch_streams", "Streams by phase.", labels=["model", "phase"]
-        )
-        quiet = GaugeMetricFamily(
-            "stepwatch_streams_silent", "Nothing for ten usual steps.", labels=["model"]
-        )
-        now = self._engine.clock.now()
-        info = InfoMetricFamily("stepwatch_model", "Loaded models.", labels=["model"])
-        for part in self._census:
-            spec = part.model.bank.spec
-            counts = np.bincount(part.record["phase"], minlength=len(Phase)).tolist()
-            for phase in Phase:
-                phases.add_metric([part.model.name, phase.name.lower()], counts[phase])
-            about = {"scorer": spec.scorer.name, "content_hash": spec.content_hash}
-            info.add_metric([part.model.name], about)
-            quiet.add_metric([part.model.name], int(silent(part.record, now).sum()))
-        yield from (phases, quiet, info)
-        yield InfoMetricFamily(
-            "stepwatch_build", "This program.", value={"version": version("stepwatch")}
-        )
-
-
 class _StreamMetrics(Collector):
     """Score, threshold and anomalies of chosen streams."""
 
@@ -209,34 +122,9 @@ class _StreamMetrics(Collector):
                 threshold.add_metric(names, numbers[1])
                 anomalies.add_metric(names, numbers[2])
         yield from (score, threshold, anomalies)
-        yield _gauge("streams_not_exported", "Streams without series of their own.", left_out)
+        yield gauge("streams_not_exported", "Streams without series of their own.", left_out)
 
     def _is_exported(self, stream_id: str) -> bool:
         return stream_id in self._chosen or any(
             fnmatchcase(stream_id, pattern) for pattern in self._patterns
         )
-
-
-def _counter(
-    name: str, text: str, label: str | None, totals: dict[str, int]
-) -> CounterMetricFamily:
-    family = CounterMetricFamily(f"stepwatch_{name}", text, labels=[label] if label else [])
-    for key, total in totals.items():
-        family.add_metric([key] if label else [], total)
-    return family
-
-
-def _add(family: CounterMetricFamily, sink: str, totals: Counter[str]) -> None:
-    for kind, total in totals.items():
-        family.add_metric([sink, kind], total)
-
-
-def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"stepwatch_{name}", text, value=value)
-
-
-def _histogram(name: str, text: str, histogram: counters.Histogram) -> HistogramMetricFamily:
-    bounds = [*(str(bound) for bound in histogram.bounds), "+Inf"]
-    counts = list(accumulate(histogram.counts))
-    buckets = list(zip(bounds, counts, strict=True))
-    return HistogramMetricFamily(f"stepwatch_{name}", text, buckets, sum_value=histogram.sum)
