@@ -102,6 +102,10 @@ EXAMPLES: Final[dict[str, Any]] = {
     "model": _MODEL,
     "alerts": {"alerts": [_ALERT]},
     "health": {"status": "ok"},
-    "readiness": {"status": "ready", "sinks": {"live": "up", "log": "up", "redis": "down"}},
+    "readiness": {
+        "status": "ready",
+        "sinks": {"live": "up", "log": "up", "redis": "down"},
+        "store": "up",
+    },
     "metrics": 'stepwatch_observations_scored_total{model="pumps"} 42.0\n',
 }

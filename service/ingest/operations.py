@@ -16,10 +16,11 @@ Exposition = Callable[[], Awaitable[tuple[bytes, str]]]
 
 
 class Readiness(BaseModel):
-    """Observations are taken; a sink that is down keeps its verdicts waiting."""
+    """Observations are taken; what is down keeps verdicts or snapshots waiting."""
 
     status: Literal["ready"]
     sinks: dict[str, Literal["up", "down"]]
+    store: Literal["up", "down", "off"]
 
 
 @router.get("/healthz", summary="Is the process alive", responses=openapi.answer("health"))
@@ -34,14 +35,19 @@ async def health() -> dict[str, str]:
     responses={**openapi.answer("readiness"), **openapi.problems(503)},
 )
 async def readiness(request: Request) -> Readiness:
-    """Answer 200 once observations are taken, with the state of the sinks."""
+    """Answer 200 once observations are taken, with the state of sinks and store."""
     engine = engine_of(request)
     if not engine.is_ready:
-        raise NotReady("the service is starting or stopping")
+        n_streams = len(engine.directory)
+        raise NotReady(f"the service is starting or stopping; {n_streams} streams are there")
     sinks: dict[str, Literal["up", "down"]] = {
         outlet.sink.name: "up" if outlet.is_up else "down" for outlet in engine.outlets
     }
-    return Readiness(status="ready", sinks=sinks)
+    kept = engine.persistence
+    store: Literal["up", "down", "off"] = "off"
+    if kept is not None:
+        store = "up" if kept.store.is_up else "down"
+    return Readiness(status="ready", sinks=sinks, store=store)
 
 
 @router.get(
