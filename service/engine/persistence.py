@@ -21,6 +21,8 @@ from service.engine.watched_store import WatchedStore
 
 MAX_LEAVING: Final = 1000
 """Streams let go whose snapshots are not written yet; while the store fails no more may go."""
+MAX_AWAY: Final = 1_000_000
+"""Streams in the store whose names are remembered; beyond it none is let go any more."""
 RETRY_S: Final = 1.0
 
 
@@ -144,7 +146,8 @@ class Persistence:
     def _evict(self) -> bool:
         """Let the stream go that is idle longest, if it is long enough; whether one went."""
         now = self._clock.monotonic()
-        if now < self._none_idle_before or len(self.saver.leaving) >= MAX_LEAVING:
+        is_full = len(self.saver.leaving) >= MAX_LEAVING or len(self._directory.away) >= MAX_AWAY
+        if is_full or now < self._none_idle_before:
             return False
         found = self._idlest()
         if found is None or now - found[0] < self._evict_after_s:

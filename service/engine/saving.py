@@ -103,6 +103,8 @@ class Saver:
                 await self.round()
             except StoreError:
                 continue  # counted and told by the store; the changes wait
+            except Exception as error:  # snapshots are not worth ending anything for
+                _log.error("this is a bug: snapshots not saved", exc_info=error)
 
     async def round(self) -> None:
         """Write what is due, as far as the allowance goes.
