@@ -15,7 +15,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
 
 from models.bank import StreamBank
-from models.checkpoint import Checkpoint, checkpoints
+from models.checkpoint import Checkpoint, CheckpointError, checkpoints
 from models.options import StreamOptions
 from service.embedded import EmbeddedValkey
 from service.engine.directory import Directory
@@ -54,7 +54,10 @@ def load_bank(settings: Settings, name: str) -> StreamBank:
     Raises:
         CheckpointError: If it is not there or damaged.
     """
-    checkpoint = Checkpoint.load(settings.models_dir / name)
+    directory = checkpoints(settings.models_dir).get(name)
+    if directory is None:
+        raise CheckpointError(f"there is no checkpoint '{name}'; train one under this name")
+    checkpoint = Checkpoint.load(directory)
     return StreamBank(checkpoint.with_threshold(**settings.threshold_overrides))
 
 
@@ -102,6 +105,7 @@ def build_engine(settings: Settings, models: dict[str, Model], redis_url: str) -
             keys,
             scores=settings.redis_scores,
             maxlen=settings.redis_maxlen,
+            socket_timeout_s=settings.redis_timeout_s,
         ),
     ]
     return Engine(
@@ -120,7 +124,9 @@ def build_engine(settings: Settings, models: dict[str, Model], redis_url: str) -
             sink_rows=settings.sink_rows,
             flush_s=settings.flush_s,
         ),
-        keep=_keep(settings, StorePlace(redis_url, keys, settings.data_dir)),
+        keep=_keep(
+            settings, StorePlace(redis_url, keys, settings.data_dir, settings.redis_timeout_s)
+        ),
     )
 
 

@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     redis_prefix: str = "sw"
     redis_scores: Literal["each", "anomalies", "off"] = "each"
     redis_maxlen: Positive = 1_000_000
+    redis_timeout_s: AboveZero = 1.0
 
     start: Start = "own"
     prime: bool = True

@@ -1,8 +1,9 @@
 """The store as the engine sees it: every failure is counted, and told once."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
@@ -33,6 +34,7 @@ class WatchedStore:
         self._store: Final = store
         self._clock: Final = clock
         self._failing_since: float | None = None
+        self._using = asyncio.Lock()
         self.is_up = False
         self.errors: Counter[str] = Counter()
         self.saved = 0
@@ -52,7 +54,7 @@ class WatchedStore:
 
     async def save(self, entries: Sequence[Entry]) -> set[str]:
         """As `SnapshotStore.save`."""
-        with self._watching():
+        async with self._watching():
             unknown = await self._store.save(entries)
         written = [entry for entry in entries if entry.stream_id not in unknown]
         self.saved += len(written)
@@ -61,28 +63,34 @@ class WatchedStore:
 
     async def load(self, stream_ids: Sequence[str]) -> dict[str, Parts]:
         """As `SnapshotStore.load`."""
-        with self._watching():
+        async with self._watching():
             return await self._store.load(stream_ids)
 
     async def delete(self, stream_ids: Sequence[str]) -> None:
         """As `SnapshotStore.delete`."""
-        with self._watching():
+        async with self._watching():
             await self._store.delete(stream_ids)
 
     async def list(self) -> AsyncIterator[list[str]]:
         """As `SnapshotStore.list`."""
-        with self._watching():
-            async for stream_ids in self._store.list():
-                yield stream_ids
+        pages = aiter(self._store.list())
+        while True:
+            async with self._watching():
+                page = await anext(pages, None)
+            if page is None:
+                return
+            yield page
 
     async def close(self) -> None:
         """As `SnapshotStore.close`."""
         await self._store.close()
 
-    @contextmanager
-    def _watching(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _watching(self) -> AsyncIterator[None]:
+        """Let one at a time use the store, and note how that went."""
         try:
-            yield
+            async with self._using:
+                yield
         except StoreError as error:
             self._failed(error.kind, str(error), None)
             raise

@@ -24,6 +24,7 @@ from service.ingest.encode import answer_rows, encode, encode_many
 from service.ingest.errors import Problem, response
 from service.ingest.ndjson import encode_lines
 from service.ingest.schemas import Observation, Observations, Refused, Verdict, Verdicts
+from service.ingest.stream_ids import STREAM_ID
 
 router = APIRouter(prefix="/v1", tags=["observations"])
 
@@ -59,7 +60,7 @@ async def score_many(
 
 
 @router.post(
-    "/streams/{stream_id:path}/observations",
+    f"/streams/{STREAM_ID}/observations",
     summary="Score observations of one stream",
     response_class=Response,
     openapi_extra=openapi.observations(

@@ -18,6 +18,7 @@ from service.ingest.body import JSON, engine_of, read_body
 from service.ingest.encode import PHASES, alert_view, encode
 from service.ingest.errors import MalformedJSON
 from service.ingest.schemas import Alerts
+from service.ingest.stream_ids import STREAM_ID
 from service.ingest.views import ModelView, StreamOptionsBody, StreamPage, StreamView
 
 router = APIRouter(prefix="/v1")
@@ -106,7 +107,7 @@ async def list_alerts(request: Request) -> Response:
 
 
 @router.post(
-    "/streams/{stream_id:path}/reset",
+    f"/streams/{STREAM_ID}/reset",
     tags=["streams"],
     summary="Begin a stream anew",
     responses={**openapi.answer("stream"), **openapi.problems(404, 422, 503)},
@@ -120,7 +121,7 @@ async def reset_stream(request: Request, stream_id: openapi.StreamId) -> StreamV
 
 
 @router.get(
-    "/streams/{stream_id:path}",
+    f"/streams/{STREAM_ID}",
     tags=["streams"],
     summary="Look at a stream",
     responses={**openapi.answer("stream"), **openapi.problems(404, 422, 503)},
@@ -131,7 +132,7 @@ async def get_stream(request: Request, stream_id: openapi.StreamId) -> StreamVie
 
 
 @router.put(
-    "/streams/{stream_id:path}",
+    f"/streams/{STREAM_ID}",
     tags=["streams"],
     summary="Create or change a stream",
     openapi_extra=openapi.body("options", StreamOptionsBody.model_json_schema()),
@@ -153,7 +154,7 @@ async def put_stream(
 
 
 @router.delete(
-    "/streams/{stream_id:path}",
+    f"/streams/{STREAM_ID}",
     tags=["streams"],
     summary="Forget a stream",
     status_code=status.HTTP_204_NO_CONTENT,

@@ -14,14 +14,16 @@ from models.blocks import NO_SEQ, Anomaly, Float64, Phase, Refusal
 from service.engine.errors import SinkError
 from service.engine.ports import Alert, Contributor, Delivery, Scored
 from service.keys import WRITTEN_TTL_S, Keys
-from service.redis_connection import ERRORS, detail_of, kind_of, make_client
+from service.redis_connection import ERRORS, TIMEOUT_S, RedisLink, detail_of, kind_of
 
 ScoresMode = Literal["each", "anomalies", "off"]
 Fields = dict[str, str | int | float | bool | tuple[Contributor, ...]]
 
 _log = structlog.get_logger("stepwatch.sinks")
 
-ENTRIES_PER_TRANSACTION: Final = 500  # some 3 ms of the event loop at a time
+ENTRIES_PER_TRANSACTION: Final = 200
+"""Some milliseconds of the event loop, and some 70 kB: one that a narrow link does not carry within
+the timeout would be sent again and again."""
 
 # A script is a transaction with one reply in all instead of one an entry, and packed entries cost
 # the client a fiftieth of as many commands. The mark is compared inside it, and with >=, so that
@@ -84,9 +86,9 @@ class RedisSink:
         *,
         scores: ScoresMode = "each",
         maxlen: int = 1_000_000,
-        socket_timeout_s: float = 1.0,
+        socket_timeout_s: float = TIMEOUT_S,
     ) -> None:
-        self._client = make_client(url, socket_timeout_s)
+        self._link = RedisLink(url, socket_timeout_s)
         self._keys = keys
         self._scores = scores
         self._maxlen = maxlen
@@ -122,7 +124,7 @@ class RedisSink:
     async def close(self) -> None:
         """Close the connections; one that cannot be closed in order is let go of all the same."""
         try:
-            await self._client.aclose()
+            await self._link.close()
         except ERRORS as error:
             _log.warning("sink not closed in order", sink=self.name, detail=str(error))
 
@@ -139,7 +141,7 @@ class RedisSink:
 
     async def _ask(self, *command: str | int | bytes) -> None:
         try:
-            await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+            await self._link.command(*command)
         except ERRORS as error:
             raise SinkError(kind_of(error), detail_of(error)) from error
 

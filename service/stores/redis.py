@@ -7,18 +7,19 @@ from typing import Any, Final
 
 import msgspec
 import structlog
+from redis.asyncio import Redis
 
 from service.engine.errors import StoreError
 from service.engine.ports import Entry
 from service.keys import WRITTEN_TTL_S, Keys
-from service.redis_connection import ERRORS, detail_of, kind_of, make_client
+from service.redis_connection import ERRORS, TIMEOUT_S, RedisLink, detail_of, kind_of
 
 _log = structlog.get_logger("stepwatch.stores")
 
 # What one script or pipeline handles: some ms of the server and of the event loop at a time.
 ENTRIES_PER_SCRIPT: Final = 200
-BYTES_PER_SCRIPT: Final = 1_000_000
-STREAMS_PER_LOAD: Final = 50
+BYTES_PER_SCRIPT: Final = 128_000
+STREAMS_PER_LOAD: Final = 20
 IDS_PER_DELETE: Final = 500
 IDS_PER_PAGE: Final = 500
 
@@ -88,8 +89,8 @@ class RedisStore:
 
     name: Final = "redis"
 
-    def __init__(self, url: str, keys: Keys, *, socket_timeout_s: float = 1.0) -> None:
-        self._client = make_client(url, socket_timeout_s)
+    def __init__(self, url: str, keys: Keys, *, socket_timeout_s: float = TIMEOUT_S) -> None:
+        self._link = RedisLink(url, socket_timeout_s)
         self._keys = keys
         self._mark = keys.written(secrets.token_hex(8))
         self._sequence = count(1)
@@ -150,7 +151,7 @@ class RedisStore:
     async def close(self) -> None:
         """Close the connections; one that cannot be closed in order is let go of all the same."""
         try:
-            await self._client.aclose()
+            await self._link.close()
         except ERRORS as error:
             _log.warning("store not closed in order", store=self.name, detail=str(error))
 
@@ -162,16 +163,22 @@ class RedisStore:
 
     async def _ask(self, *command: str | int | bytes) -> Any:
         try:
-            return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+            return await self._link.command(*command)
         except ERRORS as error:
             raise StoreError(kind_of(error), detail_of(error)) from error
 
     async def _hashes(self, stream_ids: Sequence[str]) -> Sequence[dict[bytes, bytes]]:
-        pipeline = self._client.pipeline(transaction=False)
-        for stream_id in stream_ids:
-            pipeline.hgetall(self._keys.state(stream_id))
+        names = [self._keys.state(stream_id) for stream_id in stream_ids]
+
+        async def read(client: Redis) -> Sequence[dict[bytes, bytes]]:
+            pipeline = client.pipeline(transaction=False)
+            for name in names:
+                pipeline.hgetall(name)
+            hashes: Sequence[dict[bytes, bytes]] = await pipeline.execute()
+            return hashes
+
         try:
-            return await pipeline.execute()
+            return await self._link.ask(read)
         except ERRORS as error:
             raise StoreError(kind_of(error), detail_of(error)) from error
 

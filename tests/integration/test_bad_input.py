@@ -74,7 +74,10 @@ ROWS = {
 """What a row of the stream `known` is refused for, by its type."""
 PAST = ("out-of-order", "duplicate")
 
-IDS = ["", " ", "a b", "/a", "a/", "a//b", "a/reset", "observations", "..", "a/./b", "é", "x" * 201]
+IDS = [
+    *("", " ", "a b", "a\nb", "/a", "a/", "a//b", "a/reset", "observations", "..", "a/./b", "é"),
+    "x" * 201,
+]
 
 REQUESTS = {
     "malformed-json": (400, ["", "{", "nonsense", '{"observations": ', "[[[[", "null", '"x"', "7"]),
@@ -165,6 +168,8 @@ async def test_ids_that_do_not_fit_the_path(service: Running) -> None:
     answer = await refused(service, "/v1/streams/known/observations", other)
     assert answer.json()["type"] == "invalid-id"
     answer = await refused(service, "/v1/observations", '{"values": [1, 1]}')
+    assert answer.json()["type"] == "invalid-id"
+    answer = await refused(service, "/v1/streams/a%0Ab/observations", '{"values": [1, 1]}')
     assert answer.json()["type"] == "invalid-id"
 
 

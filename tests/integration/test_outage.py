@@ -165,7 +165,8 @@ async def test_a_redis_that_comes_late(tmp_path: Path, redis: RedisServer) -> No
     """The service starts and serves without its Redis, and writes everything once it is there."""
     url = redis.start()
     await asyncio.to_thread(redis.stop)
-    async with running_service(settings_of(tmp_path, redis_url=url)) as service:
+    settings = settings_of(tmp_path, redis_url=url, restore_wait_s=0.5)
+    async with running_service(settings) as service:
         load = Load(service)
         await load.batch()
         await until_up(service, 0)
