@@ -76,9 +76,9 @@ class SnapshotFormat:
             with_recent: Whose last observations are wanted too, `[B]`.
         """
         rows = {
-            "record": _rows(block.record, self.record),
-            "memory": _rows(block.memory, self.memory),
-            "window": _rows(block.window, self.window),
+            "record": _rows(block.record, self.record, len(block)),
+            "memory": _rows(block.memory, self.memory, len(block)),
+            "window": _rows(block.window, self.window, len(block)),
         }
         encoded = []
         for at, saved in enumerate(scores_saved.tolist()):
@@ -162,10 +162,9 @@ def _row_type(layout: StateLayout) -> np.dtype[Any]:
     return np.dtype([(name, dtype, shape) for name, (shape, dtype) in layout.items()])
 
 
-def _rows(state: State, kind: np.dtype[Any]) -> Rows:
-    names = kind.names or ()
-    rows = np.empty(len(state[names[0]]), kind)
-    for name in names:
+def _rows(state: State, kind: np.dtype[Any], size: int) -> Rows:
+    rows = np.empty(size, kind)
+    for name in kind.names or ():
         rows[name] = state[name]
     return rows
 
@@ -187,4 +186,6 @@ def _array(parts: list[bytes], kind: np.dtype[Any], name: str) -> Rows:
     wrong = next((len(part) for part in parts if len(part) != kind.itemsize), None)
     if wrong is not None:
         raise SnapshotError(f"part '{name}' has {wrong} bytes where {kind.itemsize} are wanted")
+    if not kind.itemsize:  # a scorer without memory
+        return np.empty(len(parts), kind)
     return np.frombuffer(b"".join(parts), kind)

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from typing import Any, Final
 
 from models.options import StreamOptions
+from models.threshold import POLICIES
 from service.engine.errors import InvalidOption, NotAdmitted, RowError, UnknownModel, UnknownStream
 from service.engine.model import Model, Stream
 from service.engine.rules import StreamRule, check_models, first_match
@@ -43,7 +44,9 @@ class Directory:
 
     Attributes:
         away: Streams that are not here but in the store, those that left first first.
-        make_room: Lets an idle stream go when no further one may come in; whether it could.
+        reserved: Places kept for streams that are on their way back.
+        idle: Finds the stream that may go when no further one may come in.
+        let_go: Lets it go.
 
     Raises:
         UnknownModel: If a rule names a model that is not loaded.
@@ -66,7 +69,9 @@ class Directory:
         self._rules = tuple(rules)
         self._streams: dict[str, Stream] = {}
         self.away: dict[str, None] = {}
-        self.make_room: Callable[[], bool] = lambda: False
+        self.reserved = 0
+        self.idle: Callable[[], Stream | None] = lambda: None
+        self.let_go: Callable[[Stream], None] = self.remove
 
     def __len__(self) -> int:
         """Count the streams."""
@@ -139,12 +144,13 @@ class Directory:
         admitted = self.admit(stream_id, model)
         if isinstance(admitted, RowError):
             raise NotAdmitted(admitted)
+        self.make_room()
         return self.add(stream_id, admitted, options, at, own)
 
     @property
     def is_full(self) -> bool:
         """Whether no further stream may be created."""
-        return len(self._streams) >= self.max_streams
+        return len(self._streams) + self.reserved >= self.max_streams
 
     def remove(self, stream: Stream) -> None:
         """Forget a stream; its slot is for the caller to give back once nothing uses it."""
@@ -164,7 +170,12 @@ class Directory:
             return self._no_model()
         if stream_id in self.away:
             return self._too_many() if self.is_full else _AWAY
-        return self._too_many() if self.is_full and not self.make_room() else model
+        return self._too_many() if self.is_full and self.idle() is None else model
+
+    def make_room(self) -> None:
+        """Let an idle stream go, if none may come in otherwise; for one that was admitted."""
+        if self.is_full and (stream := self.idle()) is not None:
+            self.let_go(stream)
 
     def add(
         self,
@@ -202,6 +213,8 @@ def with_options(options: StreamOptions, changes: dict[str, Any]) -> StreamOptio
     Raises:
         InvalidOption: If there is no such option, or a number is out of its range.
     """
+    if changes.get("policy") not in (None, *POLICIES):
+        raise InvalidOption(f"policy must be one of {', '.join(POLICIES)}")
     if unknown := changes.keys() - {field.name for field in fields(options)}:
         raise InvalidOption(f"there is no option {', '.join(sorted(unknown))}")
     changed = replace(options, **changes)

@@ -127,9 +127,11 @@ class Engine:
             NotReady: If the engine is starting or stopping.
             Overloaded: If too many observations wait already; none of these was taken.
         """
+        self.streams.check_ready()
         room = self.directory.max_streams - len(self.directory)
         if self.persistence is not None and (self.directory.away or room < request.size):
-            ids = {one for columns in request.columns for one in columns.stream_ids}
+            # in the order sent: who came first comes back where there is no room for all
+            ids = dict.fromkeys(one for columns in request.columns for one in columns.stream_ids)
             await self.persistence.recall(ids)
         return self.submit(request)
 

@@ -1,9 +1,13 @@
 """A model that serves: its bank, and the streams in the bank's slots."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
+
 from models.bank import StreamBank
+from models.blocks import Int
 from models.options import StreamOptions
 from service.engine.changes import Changes
 
@@ -90,3 +94,8 @@ class Model:
         """Find the columns that stand in the bank's order; `metrics` is known to match."""
         place = {name: at for at, name in enumerate(metrics)}
         return [place[name] for name in self.metrics]
+
+
+def slots_of(streams: Sequence[Stream]) -> Int:
+    """Name the slots of streams of one model, `[B]`."""
+    return np.fromiter((stream.slot for stream in streams), np.int64, len(streams))

@@ -78,9 +78,12 @@ class Persistence:
         self._evict_after_s = keep.evict_after_s
         self._none_idle_before = 0.0
         self._retry_at = 0.0
+        self._unread_since: float | None = None
         self.moving: Final = asyncio.Lock()
         self._saving: asyncio.Task[None] | None = None
-        directory.make_room = self._evict
+        self._recalling: set[asyncio.Task[None]] = set()
+        self._stop_s = keep.save.stop_s
+        directory.idle, directory.let_go = self.idle, self.let_go
 
     async def start(self) -> None:
         """Restore what is stored, then begin to save."""
@@ -92,6 +95,8 @@ class Persistence:
         if self._saving is not None:
             self._saving.cancel()
             await asyncio.wait([self._saving])
+            if self._recalling:  # what comes back is neither here nor on its way to the store
+                await asyncio.wait(self._recalling, timeout=self._stop_s)
             await self.saver.save_all()
         await self.store.close()
 
@@ -107,33 +112,50 @@ class Persistence:
                 stream.model.changes.arrived[stream.slot] = now
         if not self._away(stream_ids):
             return
+        # in a task of its own: a caller that goes away meanwhile must not leave them half here
+        recalling = asyncio.create_task(self._recall(stream_ids))
+        self._recalling.add(recalling)
+        recalling.add_done_callback(self._recalling.discard)
+        await asyncio.shield(recalling)
+
+    async def _recall(self, stream_ids: Collection[str]) -> None:
         async with self.moving:
             away = self._away(stream_ids)
             wanted = away[: self._room_for(len(away))]
-            if wanted and self._clock.monotonic() >= self._retry_at:
+            if not wanted or self._clock.monotonic() < self._retry_at:
+                return
+            self._directory.reserved += len(wanted)
+            try:
                 await self._bring_back(wanted)
+            finally:
+                self._directory.reserved -= len(wanted)
 
     def _away(self, stream_ids: Collection[str]) -> list[str]:
         return [one for one in stream_ids if one in self._directory.away]
 
     def _room_for(self, wanted: int) -> int:
         room = self._directory.max_streams - len(self._directory)
-        while room < wanted and self._evict():
+        while room < wanted and (stream := self.idle()) is not None:
+            self.let_go(stream)
             room += 1
-        return room
+        return max(room, 0)
 
     async def _bring_back(self, stream_ids: list[str]) -> None:
         leaving = [one for one in stream_ids if one in self.saver.leaving]
         stored = {one: (await self.saver.leaving.pop(one)).parts for one in leaving}
         try:
             stored |= await self._load([one for one in stream_ids if one not in stored])
+            self._unread_since = None
         except StoreError:
-            self._retry_at = self._clock.monotonic() + RETRY_S
-            if self.store.failing_s < self._wait_s:
+            now = self._clock.monotonic()
+            self._retry_at = now + RETRY_S
+            self._unread_since = now if self._unread_since is None else self._unread_since
+            if now - self._unread_since < self._wait_s:
                 stream_ids = leaving  # the others later
         await self._restorer.restore(stored)
-        self.store.restored["lost"] += sum(one not in stored for one in stream_ids)
-        for stream_id in stream_ids:
+        lost = [one for one in stream_ids if one not in stored]
+        self.store.restored["lost"] += len(lost)
+        for stream_id in lost:
             del self._directory.away[stream_id]
         for stream_id in leaving:  # the store need not have it yet
             if (stream := self._directory.get(stream_id)) is not None:
@@ -143,24 +165,26 @@ class Persistence:
     async def _load(self, stream_ids: list[str]) -> dict[str, Parts]:
         return await self.store.load(stream_ids) if stream_ids else {}
 
-    def _evict(self) -> bool:
-        """Let the stream go that is idle longest, if it is long enough; whether one went."""
+    def idle(self) -> Stream | None:
+        """Find the stream that is idle longest, if it is long enough to be let go."""
         now = self._clock.monotonic()
         is_full = len(self.saver.leaving) >= MAX_LEAVING or len(self._directory.away) >= MAX_AWAY
         if is_full or now < self._none_idle_before:
-            return False
+            return None
         found = self._idlest()
-        if found is None or now - found[0] < self._evict_after_s:
-            since = now if found is None else found[0]
-            # nobody can become idle enough sooner: a flood of new ids is not worth searching for
-            self._none_idle_before = since + self._evict_after_s
-            return False
-        stream = found[1]
+        if found is not None and now - found[0] >= self._evict_after_s:
+            return found[1]
+        since = now if found is None else found[0]
+        # nobody can become idle enough sooner: a flood of new ids is not worth searching for
+        self._none_idle_before = since + self._evict_after_s
+        return None
+
+    def let_go(self, stream: Stream) -> None:
+        """Let a stream go to the store; it comes back with its next observation."""
         self._directory.remove(stream)
         self._directory.away[stream.stream_id] = None
         self.saver.leave(stream)
         self.evicted += 1
-        return True
 
     def _idlest(self) -> tuple[float, Stream] | None:
         """Find the stream that was not heard of longest; open alerts are for people to see."""

@@ -98,6 +98,8 @@ class Restorer:
         self._alerts = alerts
         self._clock = clock
         self._wait_s = wait_s
+        self._got_on_at = 0.0
+        self._seen: set[str] = set()
 
     async def restore_all(self) -> None:
         """Restore all that is stored, those saved last first; what there is no room for is away.
@@ -105,13 +107,13 @@ class Restorer:
         A store that can't be read is tried again for `wait_s`; then the service starts without
         the rest, and says so.
         """
-        begun = self._clock.monotonic()
+        begun = self._got_on_at = self._clock.monotonic()
         while True:
             try:
                 await self._restore_listed()
                 break
             except StoreError as error:
-                if self._store.failing_s >= self._wait_s:
+                if self._clock.monotonic() - self._got_on_at >= self._wait_s:
                     _log.error("started without snapshots", detail=str(error))
                     break
                 await asyncio.sleep(RETRY_S)
@@ -123,11 +125,20 @@ class Restorer:
 
     async def _restore_listed(self) -> None:
         async for stream_ids in self._store.list():
-            wanted = [one for one in stream_ids if self._directory.get(one) is None]
+            wanted = [one for one in stream_ids if one not in self._seen]
             room = self._directory.max_streams - len(self._directory)
             self._directory.away.update(dict.fromkeys(wanted[room:]))
             if wanted[:room]:
-                await self.restore(await self._store.load(wanted[:room]))
+                await self._restore_page(wanted[:room])
+
+    async def _restore_page(self, stream_ids: list[str]) -> None:
+        stored = await self._store.load(stream_ids)
+        self._got_on_at = self._clock.monotonic()
+        self._seen.update(stream_ids)  # a list that fails later begins again
+        if lost := len(stream_ids) - len(stored):
+            self._store.restored["lost"] += lost
+            _log.warning("snapshots are listed and not there", streams=lost)
+        await self.restore(stored)
 
     async def restore(self, stored: dict[str, Parts]) -> None:
         """Bring these streams back; each that can't be is counted, and starts as new later."""
@@ -203,6 +214,7 @@ class Restorer:
             stream = self._directory.add(
                 one.stream_id, one.model, one.options, one.head.created_at, one.head.own
             )
+            self._directory.away.pop(one.stream_id, None)
             if one.head.watch is not None:
                 self._alerts.watch(stream, one.head.watch)
             slots.append(stream.slot)
@@ -211,6 +223,7 @@ class Restorer:
     def _refuse(self, stream_id: str, error: Exception) -> None:
         """Count a snapshot that can't be used; it stays stored until its stream is saved again."""
         outcome = next(name for kind, name in _OUTCOME_OF_ERROR.items() if isinstance(error, kind))
+        self._directory.away.pop(stream_id, None)
         self._store.restored[outcome] += 1
         if self._store.restored[outcome] <= _TOLD:
             _log.warning("snapshot refused", stream=stream_id, reason=outcome, detail=str(error))

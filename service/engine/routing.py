@@ -10,7 +10,7 @@ from models.blocks import Float64, Int, ObservationBlock, Refusal, VerdictBlock,
 from service.engine.columns import Columns, Request
 from service.engine.directory import Directory
 from service.engine.errors import BANK_REFUSALS, RowError
-from service.engine.model import Model, Stream
+from service.engine.model import Model, Stream, slots_of
 
 _NAMES_TOLD: Final = 10
 
@@ -89,6 +89,7 @@ class Routing:
         if error := _misfit(columns, model) or BANK_REFUSALS.get(refusal):
             self.errors[int(columns.rows[at])] = error
             return None
+        self._directory.make_room()
         stream = self._directory.add(stream_id, model, options, self._arrival)
         self.created.append(stream)
         return stream
@@ -112,7 +113,7 @@ class Routing:
         if columns.metrics is not None:
             values = values[:, model.order_of(columns.metrics)]
         block = ObservationBlock(
-            slots=np.fromiter((stream.slot for stream in streams), np.int64, len(streams)),
+            slots=slots_of(streams),
             times=columns.times[chosen],
             seqs=columns.seqs[chosen],
             values=values,

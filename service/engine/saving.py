@@ -17,7 +17,7 @@ from service.engine.alerts import Alerts, Watch
 from service.engine.batcher import Batcher
 from service.engine.changes import NEVER, Taken
 from service.engine.errors import StoreError
-from service.engine.model import Model, Stream
+from service.engine.model import Model, Stream, slots_of
 from service.engine.ports import Clock, Entry
 from service.engine.snapshots import Copied, entries_of
 from service.engine.watched_store import WatchedStore
@@ -27,6 +27,8 @@ _log = structlog.get_logger("stepwatch.saving")
 STREAMS_AT_A_TIME: Final = 250
 STREAMS_A_ROUND: Final = 25_000
 TICK_S: Final = 0.5
+GIVE_UP_S: Final = 10.0
+"""A store that has failed for so long when the service stops is not waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ class Saver:
         self._limits = limits
         self._allowance = 0.0
         self._since = clock.monotonic()
-        self._saving_since = NEVER
+        self._saving_since = self._leaving_since = NEVER
         self._gone: set[str] = set()
         self.leaving: dict[str, asyncio.Task[Entry]] = {}
 
@@ -83,7 +85,7 @@ class Saver:
     def age_s(self) -> float:
         """Age of the oldest change that is not stored, in seconds; 0 if all is."""
         oldest = min((model.changes.oldest() for model in self._models.values()), default=NEVER)
-        since = min(oldest, self._saving_since)
+        since = min(oldest, self._saving_since, self._leaving_since)
         return 0.0 if since == NEVER else self._clock.monotonic() - since
 
     def forget(self, stream_id: str) -> None:
@@ -93,6 +95,7 @@ class Saver:
     def leave(self, stream: Stream) -> None:
         """Let a stream go to the store: copied after all it was sent, then its slot is free."""
         copying = self._copy([stream], leave=True)
+        self._leaving_since = min(self._leaving_since, self._clock.monotonic())
         self.leaving[stream.stream_id] = asyncio.create_task(_left(copying))
 
     async def run(self) -> None:
@@ -128,14 +131,23 @@ class Saver:
         """
         try:
             async with asyncio.timeout(self._limits.stop_s):
-                await self._settle()
-                while self._unsaved():
-                    self._allowance = NEVER
-                    now = self._clock.monotonic()
-                    await self._save_due(now, now)
+                while self._unsaved() or self._gone:
+                    await self._save_rest()
         except (StoreError, TimeoutError) as error:
             _log.warning("snapshots not saved", streams=self._unsaved(), detail=str(error))
         return self._unsaved()
+
+    async def _save_rest(self) -> None:
+        """Save everything as it stands now; a store that fails is tried again for a while."""
+        self._allowance = NEVER
+        now = self._clock.monotonic()
+        try:
+            await self._settle()
+            await self._save_due(now, now)
+        except StoreError:
+            if self._store.failing_s >= GIVE_UP_S:
+                raise
+            await asyncio.sleep(TICK_S)
 
     def _unsaved(self) -> int:
         changed = (model.changes.n_changed() for model in self._models.values())
@@ -149,28 +161,37 @@ class Saver:
             self._gone.difference_update(gone)
         if self.leaving:
             left = dict(self.leaving)
-            await self._store.save([await copying for copying in left.values()])
+            # the copy is all there is of such a stream: it must outlive whoever waits for it
+            entries = [await asyncio.shield(copying) for copying in left.values()]
+            await self._store.save(entries)
+            self._spend(entries)
             for stream_id, copying in left.items():
                 if self.leaving.get(stream_id) is copying:
                     del self.leaving[stream_id]
+        if not self.leaving:
+            self._leaving_since = NEVER
 
     async def _save_due(self, before: float, recent_before: float) -> None:
         """Write streams of all models whose changes are older, while there is an allowance."""
-        for model in list(self._models.values()):
+        # so that a model whose changes use the allowance up does not keep the others waiting
+        for model in sorted(self._models.values(), key=lambda one: one.changes.oldest()):
             due = model.changes.due(before, recent_before, STREAMS_A_ROUND)
             for begin in range(0, len(due), STREAMS_AT_A_TIME):
                 if self._allowance <= 0:
                     return
-                if self._gone:  # one that came back must not be deleted after it was saved
+                while self._gone:  # one that came back must not be deleted after it was saved
                     await self._settle()
                 await self._save(model, due[begin : begin + STREAMS_AT_A_TIME], recent_before)
 
     async def _save(self, model: Model, slots: Int, recent_before: float) -> None:
         streams = [stream for slot in slots if (stream := model.streams[slot]) is not None]
+        if len(streams) < len(slots):  # changed when their streams had just gone: never to be saved
+            for slot in slots[[model.streams[slot] is None for slot in slots]].tolist():
+                model.changes.leave(slot)
         if not streams:
             return
         copying = self._copy(streams)
-        taken = model.changes.take(_slots(streams), recent_before)
+        taken = model.changes.take(slots_of(streams), recent_before)
         self._saving_since = float(taken.since.min())
         try:
             await self._write(model, await copying, taken)
@@ -184,18 +205,21 @@ class Saver:
         entries = await asyncio.to_thread(entries_of, copied, taken.scores, taken.with_recent)
         unknown = await self._store.save(entries)
         model.changes.saved(taken, copied.block.window["entered"])
-        self._allowance -= sum(len(part) for entry in entries for part in entry.parts.values())
+        self._spend(entries)
         lost = [
             stream
             for stream in copied.streams
             if stream.stream_id in unknown and model.streams[stream.slot] is stream
         ]
         if lost:  # somebody emptied the store: all of these has to be written again
-            model.changes.begin(_slots(lost), self._clock.monotonic())
+            model.changes.begin(slots_of(lost), self._clock.monotonic())
+
+    def _spend(self, entries: list[Entry]) -> None:
+        self._allowance -= sum(len(part) for entry in entries for part in entry.parts.values())
 
     def _copy(self, streams: list[Stream], *, leave: bool = False) -> Awaitable[Copied]:
         """Copy streams of one model as they stand after everything taken in so far."""
-        model, slots = streams[0].model, _slots(streams)
+        model, slots = streams[0].model, slots_of(streams)
         watches: list[Watch | None] = []
 
         def copy_slots() -> tuple[StreamBank, SnapshotBlock]:
@@ -224,7 +248,3 @@ class Saver:
 async def _left(copying: Awaitable[Copied]) -> Entry:
     copied = await copying
     return entries_of(copied, np.array([WHOLE]), np.array([True]))[0]
-
-
-def _slots(streams: list[Stream]) -> Int:
-    return np.array([stream.slot for stream in streams], np.int64)

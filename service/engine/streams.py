@@ -17,8 +17,8 @@ from models.record import silent
 from service.engine.batcher import Batcher
 from service.engine.conclusion import Conclusion
 from service.engine.directory import Directory
-from service.engine.errors import BadCheckpoint, NotReady
-from service.engine.model import Model, Stream
+from service.engine.errors import BadCheckpoint, NotReady, UnknownStream
+from service.engine.model import Model, Stream, slots_of
 from service.engine.persistence import Persistence
 from service.engine.ports import Clock
 from service.engine.succession import Succession
@@ -79,12 +79,16 @@ class Streams:
             UnknownStream: If there is none of this name.
             NotReady: If it is away and can't come back now, or the engine is starting.
         """
+        await self._bring_back(stream_id)
+        return self._directory.find(stream_id)
+
+    async def _bring_back(self, stream_id: str) -> None:
+        """Bring a stream back if it is away; one whose snapshot is no good is nowhere then."""
         self.check_ready()
         if self._persistence is not None and stream_id in self._directory.away:
             await self._persistence.recall([stream_id])
         if stream_id in self._directory.away:
             raise NotReady(f"stream '{stream_id}' is idle and can't be brought back just now")
-        return self._directory.find(stream_id)
 
     async def put(self, stream_id: str, own: dict[str, Any]) -> tuple[Stream, bool]:
         """Create a stream, or change how it is judged; another model begins it anew.
@@ -103,8 +107,7 @@ class Streams:
             UnknownModel: If the named model is not loaded.
             NotReady: If the engine is starting or stopping.
         """
-        if stream_id in self._directory.away:
-            await self.find(stream_id)
+        await self._bring_back(stream_id)
         self.check_ready()
         stream = self._directory.get(stream_id)
         if stream is None:
@@ -121,13 +124,19 @@ class Streams:
         return stream, False
 
     async def reset(self, stream: Stream) -> None:
-        """Begin a stream anew, with washout on its own observations; resolve an open alert."""
+        """Begin a stream anew, with washout on its own observations; resolve an open alert.
+
+        Raises:
+            UnknownStream: If it was deleted meanwhile.
+            NotReady: If the engine is starting or stopping.
+        """
         self.check_ready()
-        stream.model.changes.begin(np.array([stream.slot]), self._clock.monotonic())
+        if stream.model.streams[stream.slot] is not stream:
+            raise UnknownStream(stream.stream_id)
+        self._touch(stream)
+        stream.model.changes.begin(slots_of([stream]), self._clock.monotonic())
         await self._batcher.run(
-            partial(
-                _start, stream.model, np.array([stream.slot]), replace(stream.options, start="own")
-            ),
+            partial(_start, stream.model, slots_of([stream]), replace(stream.options, start="own")),
             then=partial(self._conclusion.close_alert, stream),
         )
 
@@ -169,7 +178,7 @@ class Streams:
 
     async def inspect(self, stream: Stream) -> dict[str, Any]:
         """Read what the bank knows of one stream, as plain numbers."""
-        slots = np.array([stream.slot])
+        slots = slots_of([stream])
         state = await self._batcher.run(lambda: stream.model.bank.inspect(slots))
         state["is_silent"] = silent(state, self._clock.now())
         return {name: column[0].item() for name, column in state.items()}
@@ -179,10 +188,7 @@ class Streams:
         by_model: dict[Model, list[Stream]] = {m: [] for m in self._directory.models.values()}
         for stream in self._directory:
             by_model[stream.model].append(stream)
-        slots = {
-            model: np.fromiter((stream.slot for stream in streams), np.int64, len(streams))
-            for model, streams in by_model.items()
-        }
+        slots = {model: slots_of(streams) for model, streams in by_model.items()}
 
         def read() -> list[Census]:
             return [
@@ -210,7 +216,7 @@ class Streams:
             self._batcher.run(partial(_start, model, slots, options))
 
     def _touch(self, stream: Stream) -> None:
-        stream.model.changes.touch(np.array([stream.slot]), self._clock.monotonic())
+        stream.model.changes.touch(slots_of([stream]), self._clock.monotonic())
 
 
 # Jobs look the bank up when they run: it may have been replaced since they were asked for.
@@ -221,8 +227,8 @@ def _start(model: Model, slots: Int, options: StreamOptions) -> None:
 
 
 def _configure(stream: Stream) -> None:
-    stream.model.bank.configure(np.array([stream.slot]), stream.options)
+    stream.model.bank.configure(slots_of([stream]), stream.options)
 
 
 def _clear(stream: Stream) -> None:
-    stream.model.bank.clear(np.array([stream.slot]))
+    stream.model.bank.clear(slots_of([stream]))

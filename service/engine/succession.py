@@ -13,7 +13,7 @@ from models.options import StreamOptions
 from models.recent import RecentBlock
 from service.engine.batcher import Batcher
 from service.engine.errors import BadCheckpoint
-from service.engine.model import Model, Stream
+from service.engine.model import Model, Stream, slots_of
 from service.engine.ports import Clock
 
 STREAMS_AT_A_TIME: Final = 250
@@ -59,7 +59,7 @@ class Succession:
             if await self._pass() <= FEW:
                 break
         streams = self._streams()
-        slots = _slots(streams)
+        slots = slots_of(streams)
         swapping = partial(self._swap, streams, slots)
         await self._batcher.run(swapping, then=self._note, is_long=True)
 
@@ -68,7 +68,7 @@ class Succession:
         fed, streams = 0, self._streams()
         for begin in range(0, len(streams), STREAMS_AT_A_TIME):
             part = streams[begin : begin + STREAMS_AT_A_TIME]
-            slots = _slots(part)
+            slots = slots_of(part)
             copying = partial(self._model.bank.recent, slots)
             recent = await self._batcher.run(copying, is_long=True)
             self._make_room()
@@ -102,12 +102,12 @@ class Succession:
         self._feed([streams[at] for at in behind], slots[behind], old.recent(slots[behind]))
         for options, members in _by_options(streams, np.arange(len(streams))):
             new.adopt(slots[members], old.record(slots[members]), options)
-        new.clear(np.setdiff1d(np.arange(self._model.used), slots))
+        new.clear(np.setdiff1d(np.arange(len(self._known)), slots))
         self._model.bank = new
 
     def _note(self) -> None:
         """Nothing that is stored fits the new bank."""
-        slots = _slots(self._streams())
+        slots = slots_of(self._streams())
         self._model.changes.begin(slots, self._clock.monotonic())
 
     def _streams(self) -> list[Stream]:
@@ -129,7 +129,3 @@ def _by_options(streams: list[Stream], rows: Int) -> Iterator[tuple[StreamOption
         groups.setdefault(streams[row].options, []).append(row)
     for options, members in groups.items():
         yield options, np.array(members, np.int64)
-
-
-def _slots(streams: list[Stream]) -> Int:
-    return np.array([stream.slot for stream in streams], np.int64)

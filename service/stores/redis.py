@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
+from redis import ResponseError
 from redis.asyncio import Redis
 
 from service.engine.errors import StoreError
@@ -174,13 +175,23 @@ class RedisStore:
             pipeline = client.pipeline(transaction=False)
             for name in names:
                 pipeline.hgetall(name)
-            hashes: Sequence[dict[bytes, bytes]] = await pipeline.execute()
-            return hashes
+            answers = await pipeline.execute(raise_on_error=False)
+            return [_hash_in(answer) for answer in answers]
 
         try:
             return await self._link.ask(read)
         except ERRORS as error:
             raise StoreError(kind_of(error), detail_of(error)) from error
+
+
+def _hash_in(answer: Any) -> dict[bytes, bytes]:
+    """Take what was answered; a key of somebody else's where a hash should be holds nothing."""
+    if isinstance(answer, Exception):
+        if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
+            return {}
+        raise answer
+    found: dict[bytes, bytes] = answer
+    return found
 
 
 def _slices(stream_ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:

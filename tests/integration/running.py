@@ -126,3 +126,12 @@ async def metrics_of(service: Running) -> dict[str, float]:
     assert page.status_code == httpx.codes.OK, page.text
     samples = (line.rpartition(" ") for line in page.text.splitlines() if line[:1] != "#")
     return {name: float(value) for name, _, value in samples if name}
+
+
+async def until_ready(client: httpx.AsyncClient) -> None:
+    """Wait until observations are taken."""
+
+    async def is_so() -> bool:
+        return (await client.get("/readyz")).is_success
+
+    await eventually(is_so)

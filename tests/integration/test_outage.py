@@ -22,6 +22,7 @@ from tests.integration.running import (
     pumps,
     running_service,
     settings_of,
+    until_ready,
 )
 from tests.integration.servers import RedisServer, client_of, process_id, redis_server
 from tests.integration.test_embedded_orphans import ends_within
@@ -215,4 +216,4 @@ async def test_a_killed_service_leaves_no_server_behind(data_dir: Path) -> None:
     finally:
         os.close(valkey)
     async with served("--default-model", "pumps", data_dir=data_dir) as service:
-        assert (await service.http.get("/readyz")).is_success
+        await until_ready(service.http)
