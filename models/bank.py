@@ -65,12 +65,15 @@ class StreamBank(Slots):
     ) -> None:
         """Let streams of another checkpoint go on here, washed out on their last observations.
 
+        Observations that came after those count as washout that is still to do.
+
         Raises:
             ValueError: If an option is out of its range.
         """
         self.follow(slots, recent, recent.held)
         self.prime(slots, options)
-        self.adopt(slots, record, options)
+        missed = np.maximum(record["washout_left"], record["seen"] - recent.seen)
+        self.adopt(slots, record | {"washout_left": missed}, options)
 
     def follow(self, slots: Int, recent: RecentBlock, fresh: Int) -> None:
         """Feed the newest observations of streams that are served elsewhere; nothing is judged.

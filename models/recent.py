@@ -25,6 +25,7 @@ class RecentBlock:
         span: Upper minus lower bounds, raw units, `[B, F]`.
         begun: Number of the run of observations each belongs to, `[B]`; a gap begins another.
         pushed: Observations of that run so far, `[B]`.
+        seen: Observations of the stream when these were the last, `[B]`.
     """
 
     shares: Float32
@@ -33,6 +34,7 @@ class RecentBlock:
     span: Float64
     begun: Int
     pushed: Int
+    seen: Int
 
     def __len__(self) -> int:
         """Count the streams."""
@@ -51,6 +53,7 @@ class RecentBlock:
             span=self.span[rows],
             begun=self.begun[rows],
             pushed=self.pushed[rows],
+            seen=self.seen[rows],
         )
 
     def fresh(self, begun: Int, pushed: Int) -> Int:
@@ -92,8 +95,8 @@ class Recent(Slab):
         self["ring"][slots, pushed % REFERENCE_STEPS] = kept
         self["pushed"][slots] = pushed + 1
 
-    def block(self, slots: Int) -> RecentBlock:
-        """Copy what is held of these slots."""
+    def block(self, slots: Int, seen: Int) -> RecentBlock:
+        """Copy what is held of these slots, whose streams have had so many observations."""
         pushed = self["pushed"][slots]
         place = (pushed[:, None] + np.arange(REFERENCE_STEPS)) % REFERENCE_STEPS
         bounds = (len(slots), self._scaler.minimum.shape[1])
@@ -104,6 +107,7 @@ class Recent(Slab):
             span=np.broadcast_to(self._scaler.span, bounds),
             begun=self["begun"][slots],
             pushed=pushed,
+            seen=seen,
         )
 
     def put(self, slots: Int, block: RecentBlock) -> None:

@@ -12,7 +12,7 @@ from models.recent import Recent, RecentBlock
 from models.record import Record
 from models.scaler import MinMaxScaler
 from models.slab import Slab
-from models.spec import Spec
+from models.spec import REFERENCE_STEPS, Spec
 from models.threshold import RollingThreshold
 
 
@@ -110,7 +110,7 @@ class Slots:
             record=self._record.gather(slots),
             memory=self._memory.gather(slots),
             window=self._thresholds.windows.gather(slots),
-            recent=self._recent.block(slots),
+            recent=self.recent(slots),
         )
 
     def restore(self, slots: Int, block: SnapshotBlock, options: StreamOptions) -> None:
@@ -125,6 +125,8 @@ class Slots:
         self._memory.scatter(slots, block.memory)
         self._thresholds.windows.scatter(slots, block.window)
         self._recent.put(slots, block.recent)
+        # stored less often than the rest: what came between is not held, so a new run begins
+        self._recent.begin(slots[block.recent.seen != block.record["seen"]])
 
     def adopt(self, slots: Int, record: State, options: StreamOptions) -> None:
         """Take over order, cadence and counts, and a washout that is under way.
@@ -136,7 +138,11 @@ class Slots:
         """
         self.configure(slots, options)
         self._record.scatter(slots, record)
-        left = np.minimum(record["washout_left"], self.spec.washout)
+        washout = self.spec.washout
+        held = np.minimum(self._recent["pushed"][slots], REFERENCE_STEPS)
+        # memory knows what is held; where that is less than it could be, washout goes on
+        lacking = np.maximum(np.minimum(record["seen"], washout) - held, 0)
+        left = np.minimum(np.maximum(record["washout_left"], lacking), washout)
         self._record["washout_left"][slots] = left
         self._set_phase(slots)
 
@@ -146,7 +152,7 @@ class Slots:
 
     def recent(self, slots: Int) -> RecentBlock:
         """Copy the last observations."""
-        return self._recent.block(slots)
+        return self._recent.block(slots, self._record["seen"][slots])
 
     def runs(self, slots: Int) -> tuple[Int, Int]:
         """Tell the run each stream's last observations belong to, and how many it has, `[B]`."""

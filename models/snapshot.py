@@ -123,17 +123,19 @@ class SnapshotFormat:
         Raises:
             SnapshotError: If they are missing or have the wrong size.
         """
-        features, bounds = self.n_features, 16 * self.n_features
+        features, before = self.n_features, 8 + 16 * self.n_features
+        seen = np.zeros(len(stored), np.int64)
         shares = np.full((len(stored), REFERENCE_STEPS, features), np.nan, np.float32)
         held = np.zeros(len(stored), np.int64)
         ranges = np.empty((len(stored), 2, features))
         for at, parts in enumerate(stored):
             data = _part(parts, "recent")
-            held[at], rest = divmod(len(data) - bounds, 4 * features)
+            held[at], rest = divmod(len(data) - before, 4 * features)
             if rest or not 0 <= held[at] <= REFERENCE_STEPS:
                 raise SnapshotError(f"'recent' has {len(data)} bytes")
-            ranges[at] = np.frombuffer(data[:bounds]).reshape(2, features)
-            rows = np.frombuffer(data[bounds:], np.float32).reshape(-1, features)
+            seen[at] = np.frombuffer(data[:8], np.int64)[0]
+            ranges[at] = np.frombuffer(data[8:before]).reshape(2, features)
+            rows = np.frombuffer(data[before:], np.float32).reshape(-1, features)
             shares[at, REFERENCE_STEPS - held[at] :] = rows
         return RecentBlock(
             shares=shares,
@@ -142,6 +144,7 @@ class SnapshotFormat:
             span=ranges[:, 1],
             begun=np.zeros_like(held),
             pushed=held.copy(),
+            seen=seen,
         )
 
     def _pieces(self, saved: int, entered: int) -> list[int]:
@@ -170,9 +173,10 @@ def _rows(state: State, kind: np.dtype[Any], size: int) -> Rows:
 
 
 def _recent_bytes(recent: RecentBlock, at: int) -> bytes:
-    """Range, then what is held, the oldest first: it can be read without its checkpoint."""
+    """Count, range, what is held, the oldest first: it can be read without its checkpoint."""
     held = recent.shares[at, REFERENCE_STEPS - int(recent.held[at]) :]
-    return b"".join(column.tobytes() for column in (recent.minimum[at], recent.span[at], held))
+    columns = (recent.seen[at], recent.minimum[at], recent.span[at], held)
+    return b"".join(column.tobytes() for column in columns)
 
 
 def _part(parts: Mapping[str, bytes], name: str) -> bytes:

@@ -67,9 +67,13 @@ class Changes:
             column[slots] = np.minimum(column[slots], now)
 
     def begin(self, slots: Int | slice, now: float) -> None:
-        """Note that all of these streams is new: nothing stored of them counts."""
+        """Note that all of these streams is new: nothing stored of them counts.
+
+        A change that waits already goes on counting: what is stored is as old as it was.
+        """
         self._scores[slots] = WHOLE
-        self.since[slots] = self.recent_since[slots] = now
+        for column in (self.since, self.recent_since):
+            column[slots] = np.minimum(column[slots], now)
 
     def stored(self, slots: Int, scores: Int, now: float) -> None:
         """Note that these streams are what the store holds."""

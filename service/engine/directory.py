@@ -7,16 +7,19 @@ from typing import Any, Final
 
 from models.options import StreamOptions
 from models.threshold import POLICIES
-from service.engine.errors import InvalidOption, NotAdmitted, RowError, UnknownModel, UnknownStream
+from service.engine.errors import (
+    SNAPSHOT_UNAVAILABLE,
+    InvalidOption,
+    NotAdmitted,
+    RowError,
+    UnknownModel,
+    UnknownStream,
+)
 from service.engine.model import Model, Stream
 from service.engine.rules import StreamRule, check_models, first_match
 
 ROUTE_WORDS: Final = ("observations", "reset", "accept-baseline")
 """Last parts of our own routes: no stream id may end in one."""
-_AWAY: Final = RowError(
-    "snapshot-unavailable",
-    "the stream was idle and its snapshot can't be read just now; send again in a moment",
-)
 _ID: Final = re.compile(r"[A-Za-z0-9._:@+\-/]{1,200}")
 
 
@@ -169,8 +172,12 @@ class Directory:
         if model is None:
             return self._no_model()
         if stream_id in self.away:
-            return self._too_many() if self.is_full else _AWAY
-        return self._too_many() if self.is_full and self.idle() is None else model
+            return self._too_many() if self.is_full else SNAPSHOT_UNAVAILABLE
+        return self.room_for_one() or model
+
+    def room_for_one(self) -> RowError | None:
+        """Say why no further stream may come in, or None."""
+        return self._too_many() if self.is_full and self.idle() is None else None
 
     def make_room(self) -> None:
         """Let an idle stream go, if none may come in otherwise; for one that was admitted."""

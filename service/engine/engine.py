@@ -123,20 +123,7 @@ class Engine:
     async def take(self, request: Request) -> Pending:
         """Take a request in, after streams of it that are away have come back.
 
-        Raises:
-            NotReady: If the engine is starting or stopping.
-            Overloaded: If too many observations wait already; none of these was taken.
-        """
-        self.streams.check_ready()
-        room = self.directory.max_streams - len(self.directory)
-        if self.persistence is not None and (self.directory.away or room < request.size):
-            # in the order sent: who came first comes back where there is no room for all
-            ids = dict.fromkeys(one for columns in request.columns for one in columns.stream_ids)
-            await self.persistence.recall(ids)
-        return self.submit(request)
-
-    def submit(self, request: Request) -> Pending:
-        """Take a request in; from here on the order of its rows is settled.
+        They are waited for only a moment: live streams of the same request shall not wait.
 
         Raises:
             NotReady: If the engine is starting or stopping.
@@ -144,6 +131,23 @@ class Engine:
         """
         self.streams.check_ready()
         received_at = self.clock.monotonic()
+        self._batcher.check_room(request.size)
+        room = self.directory.max_streams - len(self.directory)
+        if self.persistence is not None and (self.directory.away or room < request.size):
+            # in the order sent: who came first comes back where there is no room for all
+            ids = dict.fromkeys(one for columns in request.columns for one in columns.stream_ids)
+            await self.persistence.recall(ids)
+        return self.submit(request, received_at)
+
+    def submit(self, request: Request, received_at: float | None = None) -> Pending:
+        """Take a request in as streams are now; from here on the order of its rows is settled.
+
+        Raises:
+            NotReady: If the engine is starting or stopping.
+            Overloaded: If too many observations wait already; none of these was taken.
+        """
+        self.streams.check_ready()
+        received_at = self.clock.monotonic() if received_at is None else received_at
         self._batcher.check_room(request.size)
         self.counters.received[request.door] += request.size
         routing = Routing(self.directory, request, self.clock.now())

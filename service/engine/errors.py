@@ -129,6 +129,10 @@ ROW_ERROR_TYPES: Final = (
 )
 """Every type a row can be refused with: a closed set, so that metrics can have it as a label."""
 
+SNAPSHOT_UNAVAILABLE: Final = RowError(
+    "snapshot-unavailable",
+    "the stream was idle and its snapshot can't be read just now; send again in a moment",
+)
 BANK_REFUSALS: Final = {
     Refusal.NOT_FINITE: RowError("not-finite", "a value is not finite or beyond 1e300"),
     Refusal.TOO_MANY_MISSING: RowError(

@@ -11,6 +11,8 @@ from models.snapshot import Parts
 from service.engine.alerts import Alerts
 from service.engine.batcher import Batcher
 from service.engine.changes import NEVER
+from service.engine.copying import Copier
+from service.engine.departures import Departures
 from service.engine.directory import Directory
 from service.engine.errors import StoreError
 from service.engine.model import Stream
@@ -24,6 +26,8 @@ MAX_LEAVING: Final = 1000
 MAX_AWAY: Final = 1_000_000
 """Streams in the store whose names are remembered; beyond it none is let go any more."""
 RETRY_S: Final = 1.0
+RECALL_S: Final = 0.3
+"""Whoever sends waits so long at most for streams that come back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +72,11 @@ class Persistence:
     ) -> None:
         store = WatchedStore(keep.store, clock)
         self.store: Final = store
-        self.saver: Final = Saver(store, batcher, directory.models, alerts, clock, keep.save)
+        copier = Copier(batcher, alerts)
+        self.departures: Final = Departures(store, copier, clock)
+        self.saver: Final = Saver(
+            store, copier, self.departures, directory.models, clock, keep.save
+        )
         self.evicted = 0
         self._directory = directory
         self._restorer = Restorer(store, directory, batcher, alerts, clock, keep.wait_s)
@@ -78,7 +86,7 @@ class Persistence:
         self._evict_after_s = keep.evict_after_s
         self._none_idle_before = 0.0
         self._retry_at = 0.0
-        self._unread_since: float | None = None
+        self._found: Stream | None = None
         self.moving: Final = asyncio.Lock()
         self._saving: asyncio.Task[None] | None = None
         self._recalling: set[asyncio.Task[None]] = set()
@@ -116,13 +124,17 @@ class Persistence:
         recalling = asyncio.create_task(self._recall(stream_ids))
         self._recalling.add(recalling)
         recalling.add_done_callback(self._recalling.discard)
-        await asyncio.shield(recalling)
+        await asyncio.wait({recalling}, timeout=RECALL_S)
+        if recalling.done():
+            await recalling
 
     async def _recall(self, stream_ids: Collection[str]) -> None:
         async with self.moving:
+            if self._clock.monotonic() < self._retry_at:
+                return
             away = self._away(stream_ids)
             wanted = away[: self._room_for(len(away))]
-            if not wanted or self._clock.monotonic() < self._retry_at:
+            if not wanted:
                 return
             self._directory.reserved += len(wanted)
             try:
@@ -141,16 +153,13 @@ class Persistence:
         return max(room, 0)
 
     async def _bring_back(self, stream_ids: list[str]) -> None:
-        leaving = [one for one in stream_ids if one in self.saver.leaving]
-        stored = {one: (await self.saver.leaving.pop(one)).parts for one in leaving}
+        leaving = [one for one in stream_ids if self.departures.is_leaving(one)]
+        stored = {one: (await self.departures.taken_back(one)).parts for one in leaving}
         try:
             stored |= await self._load([one for one in stream_ids if one not in stored])
-            self._unread_since = None
         except StoreError:
-            now = self._clock.monotonic()
-            self._retry_at = now + RETRY_S
-            self._unread_since = now if self._unread_since is None else self._unread_since
-            if now - self._unread_since < self._wait_s:
+            self._retry_at = self._clock.monotonic() + RETRY_S
+            if self.store.failing_s < self._wait_s:
                 stream_ids = leaving  # the others later
         await self._restorer.restore(stored)
         lost = [one for one in stream_ids if one not in stored]
@@ -168,22 +177,29 @@ class Persistence:
     def idle(self) -> Stream | None:
         """Find the stream that is idle longest, if it is long enough to be let go."""
         now = self._clock.monotonic()
-        is_full = len(self.saver.leaving) >= MAX_LEAVING or len(self._directory.away) >= MAX_AWAY
+        if self._found is not None and self._is_idle(self._found, now):
+            return self._found  # asked for twice: whether one may come in, then which goes
+        is_full = len(self.departures) >= MAX_LEAVING or len(self._directory.away) >= MAX_AWAY
         if is_full or now < self._none_idle_before:
             return None
         found = self._idlest()
         if found is not None and now - found[0] >= self._evict_after_s:
-            return found[1]
+            self._found = found[1]
+            return self._found
         since = now if found is None else found[0]
         # nobody can become idle enough sooner: a flood of new ids is not worth searching for
         self._none_idle_before = since + self._evict_after_s
         return None
 
+    def _is_idle(self, stream: Stream, now: float) -> bool:
+        is_here = self._directory.get(stream.stream_id) is stream
+        return is_here and now - stream.model.changes.arrived[stream.slot] >= self._evict_after_s
+
     def let_go(self, stream: Stream) -> None:
         """Let a stream go to the store; it comes back with its next observation."""
+        self.departures.leave(stream)
         self._directory.remove(stream)
         self._directory.away[stream.stream_id] = None
-        self.saver.leave(stream)
         self.evicted += 1
 
     def _idlest(self) -> tuple[float, Stream] | None:

@@ -152,8 +152,8 @@ class SnapshotStore(Protocol):
             entries: No stream twice.
 
         Returns:
-            Streams of which nothing is stored, although their entries were not whole: nothing of
-            these was written. All others were.
+            Streams whose entries were not whole, and of which nothing is stored or what another
+            store was the last to load or save: nothing of these was written. All others were.
 
         Raises:
             StoreError: If it is not known that all were written; repeating them does no harm.
@@ -162,6 +162,10 @@ class SnapshotStore(Protocol):
 
     async def load(self, stream_ids: Sequence[str]) -> dict[str, dict[str, bytes]]:
         """Read snapshots; streams that are not there are left out.
+
+        What was loaded may from now on be changed by parts by this store alone: an entry of
+        another store that is not whole is given back as unknown, so that parts of two states never
+        stand side by side. Load only what is to go on from there.
 
         Raises:
             StoreError: If that is not possible now.

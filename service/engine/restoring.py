@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,7 @@ from models.snapshot import WHOLE, Parts, SnapshotError, SnapshotFormat
 from service.engine.alerts import Alerts
 from service.engine.batcher import Batcher
 from service.engine.directory import Directory, id_error
-from service.engine.errors import InvalidOption, StoreError, UnknownModel
+from service.engine.errors import StoreError, UnknownModel
 from service.engine.model import Model
 from service.engine.ports import Clock
 from service.engine.snapshots import ForeignSnapshot, Head, opened, sum_of_metrics
@@ -36,6 +37,7 @@ OUTCOMES: Final = (
 )
 """What can become of a snapshot: a closed set, so that metrics can have it as a label."""
 RETRY_S: Final = 0.5
+STREAMS_AT_A_TIME: Final = 500
 _TOLD: Final = 20
 """So many refusals of a kind are logged one by one."""
 
@@ -99,7 +101,7 @@ class Restorer:
         self._clock = clock
         self._wait_s = wait_s
         self._got_on_at = 0.0
-        self._seen: set[str] = set()
+        self._listed: dict[str, None] = {}
 
     async def restore_all(self) -> None:
         """Restore all that is stored, those saved last first; what there is no room for is away.
@@ -114,27 +116,35 @@ class Restorer:
                 break
             except StoreError as error:
                 if self._clock.monotonic() - self._got_on_at >= self._wait_s:
-                    _log.error("started without snapshots", detail=str(error))
+                    self._directory.away.update(self._listed)  # they come back when it works
+                    _log.error(
+                        "started without snapshots", known=len(self._listed), detail=str(error)
+                    )
                     break
                 await asyncio.sleep(RETRY_S)
             except Exception as error:  # better to serve without them than not at all
+                self._directory.away.update(self._listed)
                 _log.error("this is a bug: not all is restored", exc_info=error)
                 break
         seconds = round(self._clock.monotonic() - begun, 3)
         _log.info("restored", streams=len(self._directory), seconds=seconds)
 
     async def _restore_listed(self) -> None:
-        async for stream_ids in self._store.list():
-            wanted = [one for one in stream_ids if one not in self._seen]
+        if not self._listed:
+            async for stream_ids in self._store.list():
+                self._listed.update(dict.fromkeys(stream_ids))
+        while self._listed:
             room = self._directory.max_streams - len(self._directory)
-            self._directory.away.update(dict.fromkeys(wanted[room:]))
-            if wanted[:room]:
-                await self._restore_page(wanted[:room])
+            if room <= 0:
+                self._directory.away.update(self._listed)
+                return
+            await self._restore_page(list(islice(self._listed, min(room, STREAMS_AT_A_TIME))))
 
     async def _restore_page(self, stream_ids: list[str]) -> None:
         stored = await self._store.load(stream_ids)
         self._got_on_at = self._clock.monotonic()
-        self._seen.update(stream_ids)  # a list that fails later begins again
+        for stream_id in stream_ids:
+            del self._listed[stream_id]
         if lost := len(stream_ids) - len(stored):
             self._store.restored["lost"] += lost
             _log.warning("snapshots are listed and not there", streams=lost)
@@ -156,7 +166,7 @@ class Restorer:
         for stream_id, parts in stored.items():
             try:
                 found.append((stream_id, self._read(stream_id, parts)))
-            except (SnapshotError, UnknownModel, InvalidOption) as error:
+            except Exception as error:  # whatever is in one, the others come back
                 found.append((stream_id, error))
         return found
 

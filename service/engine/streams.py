@@ -2,35 +2,26 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from models.bank import StreamBank
-from models.base import State
 from models.blocks import Int
 from models.checkpoint import CheckpointError
 from models.options import StreamOptions
 from models.record import silent
 from service.engine.batcher import Batcher
+from service.engine.census import Census, take_census
 from service.engine.conclusion import Conclusion
 from service.engine.directory import Directory
-from service.engine.errors import BadCheckpoint, NotReady, UnknownStream
+from service.engine.errors import BadCheckpoint, NotAdmitted, NotReady, RowError, UnknownStream
 from service.engine.model import Model, Stream, slots_of
 from service.engine.persistence import Persistence
 from service.engine.ports import Clock
 from service.engine.succession import Succession
-
-
-@dataclass(frozen=True, slots=True)
-class Census:
-    """Streams of one model and what the bank knows of each, `[B]` a column."""
-
-    model: Model
-    streams: list[Stream]
-    record: State
 
 
 class Streams:
@@ -77,6 +68,7 @@ class Streams:
 
         Raises:
             UnknownStream: If there is none of this name.
+            NotAdmitted: If it is away and there is no room for it.
             NotReady: If it is away and can't come back now, or the engine is starting.
         """
         await self._bring_back(stream_id)
@@ -88,6 +80,8 @@ class Streams:
         if self._persistence is not None and stream_id in self._directory.away:
             await self._persistence.recall([stream_id])
         if stream_id in self._directory.away:
+            if isinstance(refused := self._directory.room_for_one(), RowError):
+                raise NotAdmitted(refused)
             raise NotReady(f"stream '{stream_id}' is idle and can't be brought back just now")
 
     async def put(self, stream_id: str, own: dict[str, Any]) -> tuple[Stream, bool]:
@@ -131,8 +125,7 @@ class Streams:
             NotReady: If the engine is starting or stopping.
         """
         self.check_ready()
-        if stream.model.streams[stream.slot] is not stream:
-            raise UnknownStream(stream.stream_id)
+        self._check_here(stream)
         self._touch(stream)
         stream.model.changes.begin(slots_of([stream]), self._clock.monotonic())
         await self._batcher.run(
@@ -140,12 +133,29 @@ class Streams:
             then=partial(self._conclusion.close_alert, stream),
         )
 
+    async def forget(self, stream_id: str) -> None:
+        """Forget a stream, whether it is here or away.
+
+        Raises:
+            UnknownStream: If there is none of this name.
+            NotReady: If the engine is starting or stopping.
+        """
+        self.check_ready()
+        async with self._moving:  # it is either here or away, and not on its way
+            if self._persistence is None or stream_id not in self._directory.away:
+                deleted = self.delete(self._directory.find(stream_id))
+            else:
+                del self._directory.away[stream_id]
+                self._persistence.departures.forget(stream_id)
+                return
+        await deleted
+
     def delete(self, stream: Stream) -> asyncio.Future[None]:
         """Forget a stream at once; rows of it that wait are still answered before it is done."""
         self.check_ready()
         self._directory.remove(stream)
         if self._persistence is not None:
-            self._persistence.saver.forget(stream.stream_id)
+            self._persistence.departures.forget(stream.stream_id)
 
         def then() -> None:
             self._conclusion.close_alert(stream)
@@ -177,7 +187,12 @@ class Streams:
             return model
 
     async def inspect(self, stream: Stream) -> dict[str, Any]:
-        """Read what the bank knows of one stream, as plain numbers."""
+        """Read what the bank knows of one stream, as plain numbers.
+
+        Raises:
+            UnknownStream: If it was deleted meanwhile.
+        """
+        self._check_here(stream)
         slots = slots_of([stream])
         state = await self._batcher.run(lambda: stream.model.bank.inspect(slots))
         state["is_silent"] = silent(state, self._clock.now())
@@ -185,18 +200,7 @@ class Streams:
 
     async def census(self) -> list[Census]:
         """Read what the banks know of all streams, off the loop."""
-        by_model: dict[Model, list[Stream]] = {m: [] for m in self._directory.models.values()}
-        for stream in self._directory:
-            by_model[stream.model].append(stream)
-        slots = {model: slots_of(streams) for model, streams in by_model.items()}
-
-        def read() -> list[Census]:
-            return [
-                Census(model, streams, model.bank.inspect(slots[model]))
-                for model, streams in by_model.items()
-            ]
-
-        return await self._batcher.run(read, is_long=len(self._directory) > 1000)  # noqa: PLR2004
+        return await take_census(self._directory, self._batcher)
 
     def _create(self, stream_id: str, own: dict[str, Any]) -> Stream:
         stream = self._directory.create(stream_id, own, self._clock.now())
@@ -214,6 +218,10 @@ class Streams:
             model.changes.begin(slots, now)
             model.changes.touch(slots, now)
             self._batcher.run(partial(_start, model, slots, options))
+
+    def _check_here(self, stream: Stream) -> None:
+        if stream.model.streams[stream.slot] is not stream:
+            raise UnknownStream(stream.stream_id)
 
     def _touch(self, stream: Stream) -> None:
         stream.model.changes.touch(slots_of([stream]), self._clock.monotonic())

@@ -27,7 +27,8 @@ class Succession:
 
     The old bank judges all the while. The new one washes out on what the streams sent last, then
     is fed what came meanwhile, less each time; the last few go in with the swap, between two
-    batches. So there is a verdict for every observation, and no stream waits.
+    batches. So there is a verdict for every observation. If they come faster
+    than they can be fed, the swap takes what is left after some passes, and scoring waits for it.
 
     Args:
         model: Whose bank is replaced.

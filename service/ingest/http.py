@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from models.blocks import Refusal
 from service.engine.columns import Answer
-from service.engine.errors import RowError
+from service.engine.errors import SNAPSHOT_UNAVAILABLE, NotReady, RowError
 from service.ingest import openapi
 from service.ingest.arrow_writing import encode_stream
 from service.ingest.body import (
@@ -92,6 +92,8 @@ async def _answered(request: Request, decoded: Decoded, verdict: str) -> Respons
         return Response(status_code=_ACCEPTED)
     answer = await pending.answer()
     if not _is_any_taken(answer):
+        if {error.type for error in answer.errors.values()} == {SNAPSHOT_UNAVAILABLE.type}:
+            raise NotReady(SNAPSHOT_UNAVAILABLE.detail)
         return _all_refused(answer_rows(answer), decoded)
     media_type = media_type_of(request)
     return Response(_encoded(media_type, decoded, answer), media_type=media_type)

@@ -162,8 +162,7 @@ async def put_stream(
 )
 async def delete_stream(request: Request, stream_id: openapi.StreamId) -> None:
     """Forget a stream and its state; its next observation creates it anew."""
-    streams = engine_of(request).streams
-    await streams.delete(await streams.find(stream_id))
+    await engine_of(request).streams.forget(stream_id)
 
 
 async def _options_of(request: Request) -> StreamOptionsBody:

@@ -17,11 +17,11 @@ from prometheus_client.core import (
 from models.blocks import Phase
 from models.record import silent
 from service.engine import counters
+from service.engine.census import Census
 from service.engine.engine import Engine
 from service.engine.errors import ROW_ERROR_TYPES
 from service.engine.persistence import Persistence
 from service.engine.restoring import OUTCOMES
-from service.engine.streams import Census
 
 
 class EngineMetrics:

@@ -15,8 +15,8 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from service.engine.census import Census
 from service.engine.engine import Engine
-from service.engine.streams import Census
 from service.sinks.engine_metrics import EngineMetrics, gauge
 
 STAY_S: Final = 3600.0

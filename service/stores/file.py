@@ -51,7 +51,8 @@ class FileStore:
     """Keeps parts in one SQLite file, in a thread of its own; a call is one transaction.
 
     A stream is there while it has parts, so a whole entry without any forgets it. A file that is
-    damaged or not ours is moved aside and a new one begun.
+    damaged or not ours is moved aside, which fails the call that found it; the next one begins a
+    new file. Only one store at a time has the file, so what one loaded no other changes.
 
     Args:
         path: The file; its directory is made where it is missing.
@@ -76,7 +77,7 @@ class FileStore:
 
         Raises:
             StoreError: If nothing was written; `kind` is full (no room, or no right to write),
-                locked (another process has the file) or other.
+                locked (another process has the file), damaged (the file was moved aside) or other.
         """
         return await self._do(partial(_save, entries=entries))
 
@@ -120,13 +121,10 @@ class FileStore:
         try:
             try:
                 return self._transaction(work)
-            except _ForeignFile as reason:
-                self._set_aside("foreign", str(reason))
-            except sqlite3.DatabaseError as error:
-                if _code(error) not in DAMAGES:
+            except (_ForeignFile, sqlite3.DatabaseError) as error:
+                if isinstance(error, sqlite3.Error) and _code(error) not in DAMAGES:
                     raise
-                self._set_aside("damaged", str(error))
-            return self._transaction(work)
+                raise self._set_aside(error) from error
         except (sqlite3.Error, OSError) as error:
             kind = "full" if isinstance(error, OSError) else KIND_OF_CODE.get(_code(error), "other")
             raise StoreError(kind, f"{self._path}: {error}") from error
@@ -138,14 +136,18 @@ class FileStore:
             database.execute("BEGIN")
             return work(database)
 
-    def _set_aside(self, what: str, reason: str) -> None:
+    def _set_aside(self, found: Exception) -> StoreError:
+        """Move a file that cannot be used out of the way; gives the error that tells of it."""
         self._let_go()
+        what = "foreign" if isinstance(found, _ForeignFile) else "damaged"
         aside = f"{self._path}.{what}-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
         for suffix in ("-wal", "-shm", "-journal", ""):  # what belongs to a file goes with it
-            found = Path(f"{self._path}{suffix}")
-            if found.exists():
-                found.rename(f"{aside}{suffix}")
-        _log.error(f"snapshots {what}, a new file is begun", reason=reason, kept_as=aside)
+            beside = Path(f"{self._path}{suffix}")
+            if beside.exists():
+                beside.rename(f"{aside}{suffix}")
+        _log.error(f"snapshots {what}, a new file is begun", reason=str(found), kept_as=aside)
+        told = f"{self._path} is {what} ({found}): it is kept as {aside} and a new file is begun"
+        return StoreError("damaged", told)
 
     def _let_go(self) -> None:
         database, self._database = self._database, None

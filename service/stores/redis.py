@@ -14,6 +14,7 @@ from service.engine.errors import StoreError
 from service.engine.ports import Entry
 from service.keys import WRITTEN_TTL_S, Keys
 from service.redis_connection import ERRORS, TIMEOUT_S, RedisLink, detail_of, kind_of
+from service.stores.redis_scripts import CLAIM, DELETE, LIST, SAVE, WRITER
 
 _log = structlog.get_logger("stepwatch.stores")
 
@@ -24,60 +25,12 @@ STREAMS_PER_LOAD: Final = 20
 IDS_PER_DELETE: Final = 500
 IDS_PER_PAGE: Final = 500
 
-# Each script that changes something begins with its number: one that was given up for lost and
-# arrives after its successors would put old parts beside new ones, or bring back what was deleted.
-# The same number may come twice, a client's own repetition: that does the same once more.
-MARK: Final = """
-local sequence, ttl = ARGV[1], ARGV[2]
-local written = tonumber(redis.call('GET', KEYS[1]) or '0')
-if written > tonumber(sequence) then return {} end
-"""
-# SET comes first, so that a server at its maxmemory refuses before anything is changed: of a
-# script that has written once Redis lets all the rest pass. Times of saving only ever grow, even
-# where the server's clock is set back: the order of the index is that of the calls. HSET goes by
-# parts because Lua's stack is bounded.
-SAVE: Final = f"""
-{MARK}
-redis.call('SET', KEYS[1], sequence, 'EX', ttl)
-local clock = redis.call('TIME')
-local newest = redis.call('ZRANGE', KEYS[2], 0, 0, 'REV', 'WITHSCORES')[2] or '0'
-local now = math.max(clock[1] * 1000000 + clock[2], tonumber(newest) + 1)
-local unknown = {{}}
-for at, entry in ipairs(cmsgpack.unpack(ARGV[3])) do
-  local key, stream_id, is_whole, parts = KEYS[at + 2], unpack(entry)
-  if is_whole then redis.call('DEL', key) end
-  if is_whole and #parts == 0 then
-    redis.call('ZREM', KEYS[2], stream_id)
-  elseif is_whole or redis.call('EXISTS', key) == 1 then
-    redis.call('ZADD', KEYS[2], now, stream_id)
-    for first = 1, #parts, 1000 do
-      redis.call('HSET', key, unpack(parts, first, math.min(first + 999, #parts)))
-    end
-  else
-    unknown[#unknown + 1] = at
-  end
-end
-return unknown
-"""
-# UNLINK comes first: SET alone would be refused at maxmemory, where deleting makes room.
-DELETE: Final = f"""
-{MARK}
-for at = 3, #KEYS do
-  redis.call('UNLINK', KEYS[at])
-  redis.call('ZREM', KEYS[2], ARGV[at])
-end
-redis.call('SET', KEYS[1], sequence, 'EX', ttl)
-return {{}}
-"""
-# The whole index at once, or a stream saved or deleted between two pages would move others past
-# the listing. Packed it is one reply: 100,000 ids cost the server 30 ms and the client 5.
-LIST: Final = "return cmsgpack.pack(redis.call('ZRANGE', KEYS[1], 0, -1, 'REV'))"
-
 
 class RedisStore:
     """Keeps a hash a stream, its parts as fields, and lists streams from a sorted set.
 
-    A stream is there while it has parts, so a whole entry without any forgets it.
+    A stream is there while it has parts, so a whole entry without any forgets it. In each hash
+    stands which store wrote it last: after another one only a whole entry is taken.
 
     Args:
         url: `redis://`, `rediss://` or `unix://`; its password appears in no error.
@@ -93,7 +46,8 @@ class RedisStore:
     def __init__(self, url: str, keys: Keys, *, socket_timeout_s: float = TIMEOUT_S) -> None:
         self._link = RedisLink(url, socket_timeout_s)
         self._keys = keys
-        self._mark = keys.written(secrets.token_hex(8))
+        self._writer = secrets.token_hex(8) + ":"
+        self._mark = keys.written(self._writer[:-1])
         self._sequence = count(1)
 
     async def save(self, entries: Sequence[Entry]) -> set[str]:
@@ -103,7 +57,8 @@ class RedisStore:
             entries: No stream twice.
 
         Returns:
-            Streams of which nothing is stored, although their entries were not whole.
+            Streams whose entries were not whole, and of which nothing is stored, or what another
+            store was the last to load or save, or a key that is no hash.
 
         Raises:
             StoreError: If it is not known that all were written; those of a transaction are
@@ -112,21 +67,27 @@ class RedisStore:
         unknown: set[str] = set()
         for chunk in _chunks(entries):
             stream_ids = [entry.stream_id for entry in chunk]
-            positions: list[int] = await self._change(SAVE, stream_ids, _packed(chunk))
+            positions: list[int] = await self._change(
+                SAVE, stream_ids, _packed(chunk), self._writer
+            )
             unknown.update(stream_ids[position - 1] for position in positions)
         return unknown
 
     async def load(self, stream_ids: Sequence[str]) -> dict[str, dict[str, bytes]]:
-        """Read snapshots; streams that are not there are left out.
+        """Read snapshots and claim them; streams that are not there are left out.
 
         Raises:
             StoreError: If that is not possible now; `kind` as for `save`.
         """
         loaded = {}
         for chunk in _slices(stream_ids, STREAMS_PER_LOAD):
+            writers = {}
             for stream_id, fields in zip(chunk, await self._hashes(chunk), strict=True):
+                writer = fields.pop(WRITER, b"")
                 if fields:
                     loaded[stream_id] = {name.decode(): value for name, value in fields.items()}
+                    writers[stream_id] = writer
+            await self._claim(writers)
         return loaded
 
     async def delete(self, stream_ids: Sequence[str]) -> None:
@@ -155,6 +116,14 @@ class RedisStore:
             await self._link.close()
         except ERRORS as error:
             _log.warning("store not closed in order", store=self.name, detail=str(error))
+
+    async def _claim(self, writers: dict[str, bytes]) -> None:
+        """Take over hashes that were read, unless they have changed since or nobody signed them."""
+        ours = self._writer.encode()
+        others = {one: by for one, by in writers.items() if by and not by.startswith(ours)}
+        if others:
+            keys, by = map(self._keys.state, others), f"{self._writer}{next(self._sequence)}"
+            await self._ask("EVAL", CLAIM, len(others), *keys, by, *others.values())
 
     async def _change(self, script: str, stream_ids: Sequence[str], *what: str | bytes) -> Any:
         hashes = map(self._keys.state, stream_ids)

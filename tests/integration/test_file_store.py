@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import closing
 from pathlib import Path
 
@@ -83,6 +83,16 @@ def put(path: Path, content: bytes) -> None:
     path.chmod(0o644)
 
 
+async def told_of_damage(work: Awaitable[object], path: Path) -> None:
+    """See a call fail that finds a file it can't use; it tells where that is now."""
+    with pytest.raises(StoreError) as failed:
+        await work
+    assert failed.value.kind == "damaged"
+    (aside,) = set_aside(path, "*")
+    assert str(aside) in str(failed.value)
+    assert "new file is begun" in str(failed.value)
+
+
 async def saved_and_closed(path: Path) -> None:
     """Leave a file with a few streams."""
     store = FileStore(path)
@@ -127,10 +137,11 @@ async def test_room_of_the_deleted_is_used_again(store: FileStore, path: Path) -
 async def test_a_file_of_something_else_is_moved_aside(
     store: FileStore, path: Path, content: bytes
 ) -> None:
-    """What is no database is kept under a telling name, logged, and a new file begun."""
+    """What is no database is kept under a telling name, told, and a new file begun."""
     put(path, content)
     with capture_logs() as logs:
-        assert await listed(store) == []
+        await told_of_damage(listed(store), path)
+    assert await listed(store) == []
     assert await store.save(OLD) == set()
     assert [one.read_bytes() for one in set_aside(path, "damaged")] == [content]
     assert [(line["log_level"], line["kept_as"]) for line in logs] == [
@@ -139,10 +150,11 @@ async def test_a_file_of_something_else_is_moved_aside(
 
 
 async def test_a_damaged_file_is_moved_aside(path: Path) -> None:
-    """Where pages are overwritten loading finds nothing, and saving begins anew with the whole."""
+    """Where pages are overwritten loading fails once, and saving begins anew with the whole."""
     await saved_and_closed(path)
     damaged = overwrite_pages(path)
     store = FileStore(path)
+    await told_of_damage(store.load(IDS), path)
     assert await store.load(IDS) == {}
     assert await store.save([part("pump-0", head=b"2")]) == {"pump-0"}
     assert await store.save(OLD) == set()
@@ -153,10 +165,11 @@ async def test_a_damaged_file_is_moved_aside(path: Path) -> None:
 
 
 async def test_damage_while_it_is_open_is_no_failure_for_ever(path: Path) -> None:
-    """A save that finds damage is done on the new file at once."""
+    """A save that finds damage fails, and repeated it is done on the new file."""
     await saved_and_closed(path)
     store = FileStore(path)
     overwrite_pages(path)
+    await told_of_damage(store.save([*OLD, part("ghost", head=b"1")]), path)
     assert await store.save([*OLD, part("ghost", head=b"1")]) == {"ghost"}
     assert await store.load(IDS) == HELD
     await store.close()
@@ -169,6 +182,7 @@ async def test_a_database_of_others_is_moved_aside(
 ) -> None:
     """A database that is not ours, or of a format to come, is kept and not written to."""
     content = made_by_others(path, made_by)
+    await told_of_damage(store.save(OLD), path)
     assert await store.save(OLD) == set()
     assert [one.read_bytes() for one in set_aside(path, "foreign")] == [content]
 

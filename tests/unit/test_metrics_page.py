@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from service.engine.census import Census
 from service.engine.engine import Engine
-from service.engine.streams import Census
 from service.sinks.prometheus import STAY_S, MetricsPage
 from tests.engines import make_engine
 

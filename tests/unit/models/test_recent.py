@@ -9,6 +9,7 @@ from models.spec import REFERENCE_STEPS, ScalerSpec
 from tests.fakes import block, make_checkpoint, normal_values
 
 SLOTS = np.array([2, 0])
+SEEN = np.zeros(len(SLOTS), np.int64)
 SCALER = MinMaxScaler.from_spec(ScalerSpec(minimum=[0.0, 10.0], maximum=[1.0, 30.0]))
 
 
@@ -24,7 +25,7 @@ def filled(steps: int) -> Recent:
 @pytest.mark.parametrize("steps", [0, 1, 59, 60, 61, 150])
 def test_the_last_sixty_are_held_in_order(steps: int) -> None:
     """The newest stands last, whatever went round the ring before."""
-    held = filled(steps).block(SLOTS)
+    held = filled(steps).block(SLOTS, SEEN)
     kept = min(steps, REFERENCE_STEPS)
     assert held.held.tolist() == [kept, kept]
     expected = normal_values(steps, 2)[steps - kept :]
@@ -37,11 +38,11 @@ def test_what_is_put_elsewhere_is_the_same_and_goes_on(steps: int) -> None:
     """Bit for bit, and after further observations too."""
     first, second = filled(steps), Recent(SCALER)
     second.grow(4)
-    second.put(SLOTS, first.block(SLOTS))
+    second.put(SLOTS, first.block(SLOTS, SEEN))
     for more in normal_values(5, 2, seed=1):
         for recent in (first, second):
             recent.push(SLOTS, SCALER.shares(np.array([more, more])))
-        one, other = first.block(SLOTS), second.block(SLOTS)
+        one, other = first.block(SLOTS, SEEN), second.block(SLOTS, SEEN)
         assert one.held.tolist() == other.held.tolist()
         held = int(one.held[0])
         assert (one.shares[:, -held:] == other.shares[:, -held:]).all()
@@ -53,7 +54,7 @@ def test_values_far_outside_and_missing_are_kept() -> None:
     recent.grow(1)
     for values in ([500.0, np.nan], [-1e300, 1e300]):
         recent.push(np.array([0]), SCALER.shares(np.array([values])))
-    raw = recent.block(np.array([0])).raw()[0, -2:]
+    raw = recent.block(np.array([0]), np.array([0])).raw()[0, -2:]
     assert raw[0, 0] == 500.0
     assert np.isnan(raw[0, 1])
     assert np.isfinite(raw[1]).all()
@@ -62,7 +63,7 @@ def test_values_far_outside_and_missing_are_kept() -> None:
 
 def test_fresh_counts_what_came_since() -> None:
     """Of the same run what was pushed since; of another, or of too many, all that is held."""
-    held = filled(70).block(SLOTS)
+    held = filled(70).block(SLOTS, SEEN)
     begun, pushed = held.begun, held.pushed
     assert held.fresh(begun, pushed).tolist() == [0, 0]
     assert held.fresh(begun, pushed - np.array([3, 60])).tolist() == [3, 60]
@@ -73,9 +74,9 @@ def test_fresh_counts_what_came_since() -> None:
 def test_a_run_begins_with_nothing_and_a_number_of_its_own() -> None:
     """Beginning again forgets, and can be told apart even by the same count."""
     recent = filled(5)
-    before = recent.block(SLOTS)
+    before = recent.block(SLOTS, SEEN)
     recent.begin(SLOTS[:1])
-    after = recent.block(SLOTS)
+    after = recent.block(SLOTS, SEEN)
     assert after.held.tolist() == [0, 5]
     assert (after.begun != before.begun).tolist() == [True, False]
 

@@ -88,7 +88,7 @@ def test_the_last_observations_come_when_they_are_wanted() -> None:
     """Stream by stream; as many as there are, with the range they are shares of."""
     parts = encoded(filled(7), with_recent=(True, False))
     assert "recent" not in parts[1]
-    assert len(parts[0]["recent"]) == 16 * 3 + 7 * 4 * 3
+    assert len(parts[0]["recent"]) == 8 + 16 * 3 + 7 * 4 * 3
 
 
 @pytest.mark.parametrize("part", ["record", "memory", "window", "scores/2", "recent"])
