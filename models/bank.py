@@ -119,20 +119,29 @@ class StreamBank(Slots):
             self._wash_out(slots[gaps])
             self._recent.begin(slots[gaps])
             self._record["washout_left"][slots[gaps]] = self.spec.washout
-        prediction, scale = self._feed(slots, values), self._scale_of(slots)
-        score = self._scoring.score(prediction.residual, scale)
+        prediction = self._feed(slots, values)
+        score = self._scoring.score(prediction.residual, self._scale_of(slots))
         self._judge(rows, verdicts, np.where(prediction.valid, score, np.nan))
         self._record.remember(block, rows, verdicts)
 
         explained = (verdicts.is_anomaly[rows] == Anomaly.YES) | (
             block.explain[rows] & ~np.isnan(verdicts.score[rows])
         )
-        share = self._scoring.contributions(prediction.residual, scale)
+        return self._explain(rows, values, prediction, slots, np.flatnonzero(explained))
+
+    def _explain(
+        self, rows: Int, values: Float64, prediction: Prediction, slots: Int, chosen: Int
+    ) -> Explanations:
+        """Say why, for the few rows that are chosen: for all it would cost as much as a step."""
+        if not len(chosen):
+            return Explanations.joined([], self.n_features)
+        chosen_slots = slots[chosen]
+        scaler, scale = self._scaler.of(chosen_slots), self._scale_of(chosen_slots)
         return Explanations(
-            rows=rows[explained],
-            actual=values[explained],
-            expected=self._scaler.of(slots).unscale(prediction.expected)[explained],
-            share=share[explained],
+            rows=rows[chosen],
+            actual=values[chosen],
+            expected=scaler.unscale(prediction.expected[chosen]),
+            share=self._scoring.contributions(prediction.residual[chosen], scale),
         )
 
     def _feed(self, slots: Int, values: Float64) -> Prediction:
