@@ -153,23 +153,28 @@ class Persistence:
         return max(room, 0)
 
     async def _bring_back(self, stream_ids: list[str]) -> None:
-        leaving = [one for one in stream_ids if self.departures.is_leaving(one)]
-        stored = {one: (await self.departures.taken_back(one)).parts for one in leaving}
+        # first those that are nowhere else, before a store is waited for
+        leaving = self.departures.taken_back(stream_ids)
+        copies = [(one, await self.departures.copied(one)) for one in leaving]
+        await self._restorer.restore({one.stream_id: copy.parts for one, copy in copies if copy})
+        for one in leaving:  # the store need not have it yet
+            if (stream := self._directory.get(one.stream_id)) is not None:
+                stream.model.changes.begin(np.array([stream.slot]), one.since)
+        await self._fetch(self._away(stream_ids))
+
+    async def _fetch(self, stream_ids: list[str]) -> None:
+        stored: dict[str, Parts] = {}
         try:
-            stored |= await self._load([one for one in stream_ids if one not in stored])
+            stored = await self._load(stream_ids)
         except StoreError:
             self._retry_at = self._clock.monotonic() + RETRY_S
             if self.store.failing_s < self._wait_s:
-                stream_ids = leaving  # the others later
+                return  # later
         await self._restorer.restore(stored)
         lost = [one for one in stream_ids if one not in stored]
         self.store.restored["lost"] += len(lost)
         for stream_id in lost:
             del self._directory.away[stream_id]
-        for stream_id in leaving:  # the store need not have it yet
-            if (stream := self._directory.get(stream_id)) is not None:
-                changes = stream.model.changes
-                changes.begin(np.array([stream.slot]), self._clock.monotonic())
 
     async def _load(self, stream_ids: list[str]) -> dict[str, Parts]:
         return await self.store.load(stream_ids) if stream_ids else {}

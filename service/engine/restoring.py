@@ -102,6 +102,7 @@ class Restorer:
         self._wait_s = wait_s
         self._got_on_at = 0.0
         self._listed: dict[str, None] = {}
+        self._is_listed = False
 
     async def restore_all(self) -> None:
         """Restore all that is stored, those saved last first; what there is no room for is away.
@@ -130,9 +131,10 @@ class Restorer:
         _log.info("restored", streams=len(self._directory), seconds=seconds)
 
     async def _restore_listed(self) -> None:
-        if not self._listed:
+        if not self._is_listed:
             async for stream_ids in self._store.list():
                 self._listed.update(dict.fromkeys(stream_ids))
+            self._is_listed = True
         while self._listed:
             room = self._directory.max_streams - len(self._directory)
             if room <= 0:

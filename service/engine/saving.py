@@ -10,7 +10,7 @@ import structlog
 from models.blocks import Int
 from service.engine.changes import NEVER, Taken
 from service.engine.copying import Copier
-from service.engine.departures import Departures
+from service.engine.departures import ODD_KINDS, Departures
 from service.engine.errors import StoreError
 from service.engine.model import Model, slots_of
 from service.engine.ports import Clock, Entry
@@ -22,8 +22,6 @@ _log = structlog.get_logger("stepwatch.saving")
 STREAMS_AT_A_TIME: Final = 250
 STREAMS_A_ROUND: Final = 25_000
 TICK_S: Final = 0.5
-ODD_KINDS: Final = ("other", "bug")
-"""Failures that may be those of one entry, and no word on the store as a whole."""
 GIVE_UP_S: Final = 10.0
 """A store that has failed for so long when the service stops is not waited for."""
 

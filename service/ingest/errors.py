@@ -91,7 +91,8 @@ def response(found: Problem, *, retry_after_s: float | None = None) -> Response:
     )
 
 
-async def _on_request_error(request: Request, error: Exception) -> Response:
+async def on_request_error(request: Request, error: Exception) -> Response:
+    """Answer a request that is refused as a whole, and count it."""
     if not isinstance(error, RequestError):
         raise TypeError("this is a bug: registered for RequestError") from error
     request.app.state.engine.counters.problems[error.slug] += 1
@@ -124,7 +125,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     return found
 
 
-async def _on_gone(request: Request, error: Exception) -> Response:
+async def on_gone(request: Request, error: Exception) -> Response:
     """Answer nobody: who asked has left before the body was whole."""
     _log.debug("client gone", path=request.url.path, detail=type(error).__name__)
     return Response(status_code=HTTPStatus.BAD_REQUEST)
@@ -139,8 +140,8 @@ async def _on_bug(request: Request, error: Exception) -> Response:
 
 def install(app: FastAPI) -> None:
     """Register the handlers."""
-    app.add_exception_handler(RequestError, _on_request_error)
+    app.add_exception_handler(RequestError, on_request_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(ClientDisconnect, _on_gone)
+    app.add_exception_handler(ClientDisconnect, on_gone)
     app.add_exception_handler(Exception, _on_bug)

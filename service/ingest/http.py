@@ -54,9 +54,7 @@ async def score_many(
     A refused row stands in its place with its reason and spoils no other: 200 if any row was
     taken, 422 if none.
     """
-    data = await read_body(request, OBSERVATIONS)
-    decoded = decoder_of(request).body(data, explain=explain)
-    return await _answered(request, decoded, verdict)
+    return await scored(request, None, explain=explain, verdict=verdict)
 
 
 @router.post(
@@ -81,12 +79,25 @@ async def score_one(
     `application/vnd.apache.arrow.stream`, whose columns docs/columns.md describes.
     A stream nobody knows is created by its first good observation.
     """
+    return await scored(request, stream_id, explain=explain, verdict=verdict)
+
+
+async def scored(
+    request: Request, stream_id: str | None, *, explain: bool = False, verdict: str = "full"
+) -> Response:
+    """Take the observations of a request and answer in kind.
+
+    Args:
+        request: With its body still to be read.
+        stream_id: Whose they all are, if the path says so.
+        explain: Whether every verdict gets contributors.
+        verdict: `none` answers at once, without verdicts.
+
+    Raises:
+        RequestError: If the request as a whole is refused.
+    """
     data = await read_body(request, OBSERVATIONS)
     decoded = decoder_of(request).body(data, stream_id=stream_id, explain=explain)
-    return await _answered(request, decoded, verdict)
-
-
-async def _answered(request: Request, decoded: Decoded, verdict: str) -> Response:
     pending = await engine_of(request).take(decoded.request)
     if verdict == "none" and pending.parts:
         return Response(status_code=_ACCEPTED)

@@ -38,6 +38,13 @@ _SCHEMAS["Verdicts"] = {
     "required": ["verdicts"],
 }
 
+DESCRIPTION: Final = (
+    "Push metric vectors, get verdicts. Every stream has its own hidden state in a recurrent "
+    "network; the error of the next-step prediction is compared with a rolling threshold.\n\n"
+    "WebSocket: `/v1/ingest` takes JSON text frames, one observation or an array of them, and "
+    "binary Arrow frames, and answers each in kind and in order; `/v1/live?streams=plant-a/*` "
+    "sends verdicts and alerts of chosen streams as they come."
+)
 StreamId = Annotated[
     str,
     Path(
