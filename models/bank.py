@@ -27,6 +27,11 @@ from models.scoring import scoring
 from models.slots import Slots
 from models.spec import REFERENCE_STEPS
 
+# numpy looks a member of an enum up anew in every operation; a plain number costs a tenth
+_YES, _NO, _UNKNOWN = int(Anomaly.YES), int(Anomaly.NO), int(Anomaly.UNKNOWN)
+_WASHOUT, _WARMUP, _LIVE = int(Phase.WASHOUT), int(Phase.WARMUP), int(Phase.LIVE)
+_TAKEN = int(Refusal.NONE)
+
 
 class StreamBank(Slots):
     """Scores blocks of observations; the slabs have one owner at a time, who is the caller.
@@ -112,7 +117,7 @@ class StreamBank(Slots):
         refusal = self._record.refusals(block, rows, verdicts.times)
         verdicts.refusal[rows] = refusal
         if refusal.any():
-            rows = rows[refusal == Refusal.NONE]
+            rows = rows[refusal == _TAKEN]
         slots, values = block.slots[rows], block.values[rows]
         gaps = self._record.gaps(block, rows, verdicts.times)
         if gaps.any():
@@ -124,7 +129,7 @@ class StreamBank(Slots):
         self._judge(rows, verdicts, np.where(prediction.valid, score, np.nan))
         self._record.remember(block, rows, verdicts)
 
-        explained = (verdicts.is_anomaly[rows] == Anomaly.YES) | (
+        explained = (verdicts.is_anomaly[rows] == _YES) | (
             block.explain[rows] & ~np.isnan(verdicts.score[rows])
         )
         return self._explain(rows, values, prediction, slots, np.flatnonzero(explained))
@@ -169,14 +174,14 @@ class StreamBank(Slots):
         held = self._thresholds.counts(slots)
         self._record["washout_left"][slots] = np.maximum(left - 1, 0)
 
-        anomaly = np.where(score > threshold, Anomaly.YES, Anomaly.NO)
+        anomaly = np.where(score > threshold, _YES, _NO)
         verdicts.score[rows], verdicts.threshold[rows] = score, threshold
         verdicts.severity[rows] = score / threshold
         is_judged = known & ~np.isnan(threshold)
-        verdicts.is_anomaly[rows] = np.where(is_judged, anomaly, Anomaly.UNKNOWN)
-        verdicts.phase[rows] = np.where(
-            washing, Phase.WASHOUT, np.where(warming, Phase.WARMUP, Phase.LIVE)
-        )
+        verdicts.is_anomaly[rows] = np.where(is_judged, anomaly, _UNKNOWN)
+        verdicts.phase[rows] = np.where(washing, _WASHOUT, np.where(warming, _WARMUP, _LIVE))
+        if is_judged.all():  # live: there is no progress to tell of
+            return
         of_washout, of_warmup = self.spec.washout, self._thresholds.min_scores
         verdicts.of[rows] = np.where(washing, of_washout, np.where(warming, of_warmup, 0))
         verdicts.done[rows] = np.where(washing, of_washout - left + 1, np.where(warming, held, 0))

@@ -27,6 +27,7 @@ MIN_SEEN: Final = 10
 """Observations before a stream's usual step is believed."""
 _LARGEST_RATIO: Final = 2.0
 _LEARNING: Final = 0.2
+_YES: Final = int(Anomaly.YES)
 
 _LAYOUT: Final[StateLayout] = {
     "last_time": ((), np.dtype(np.int64)),
@@ -78,6 +79,9 @@ class Record(Slab):
         last_time, last_seq = self["last_time"][slots], self["last_seq"][slots]
         numbered = seqs != NO_SEQ
         refusal = unfit(block.values[rows], at)
+        is_after = (at > last_time) & (~numbered | (seqs > last_seq))
+        if is_after.all():  # as nearly always
+            return refusal
         fits = refusal == Refusal.NONE
         is_before = (at < last_time) | (numbered & (seqs < last_seq))
         is_again = (at == last_time) | (numbered & (seqs == last_seq))
@@ -112,8 +116,11 @@ class Record(Slab):
         self["last_arrival"][slots] = np.maximum(self["last_arrival"][slots], block.arrival)
         self["last_seq"][slots] = np.maximum(self["last_seq"][slots], verdicts.seqs[rows])
         self["seen"][slots] += 1
-        self["missing"][slots] += np.isnan(block.values[rows]).sum(axis=1)
-        self["anomalies"][slots] += verdicts.is_anomaly[rows] == Anomaly.YES
+        is_missing, is_anomaly = np.isnan(block.values[rows]), verdicts.is_anomaly[rows]
+        if is_missing.any():
+            self["missing"][slots] += is_missing.sum(axis=1)
+        if (is_anomaly == _YES).any():
+            self["anomalies"][slots] += is_anomaly == _YES
         for name in ("phase", "score", "threshold"):
             self[name][slots] = getattr(verdicts, name)[rows]
 
@@ -143,6 +150,8 @@ def _learned(usual: Float64, interval: Float64) -> Float64:
     The logarithm is averaged exponentially with each ratio held within 1/2 to 2, so a gap a
     thousand steps long moves the usual step by 15 %. An interval of 0 says nothing.
     """
+    if (interval == usual).all():  # a steady stream, or one that has no such interval
+        return usual
     known, says = usual > 0, interval > 0
     ratio = np.where(known & says, interval / np.where(known, usual, 1.0), 1.0)
     held = np.clip(ratio, 1 / _LARGEST_RATIO, _LARGEST_RATIO) ** _LEARNING
