@@ -7,10 +7,10 @@ DEVELOPED := $(VENV)/.developed
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check fmt lint type imports tests clean
+.PHONY: help run install test check fmt lint type imports tests bench bench-quick clean
 
 help: ## show the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 run: $(SERVED) ## the demo: train on a simulated plant, serve, inject faults, print alerts
 	$(BIN)/stepwatch demo
@@ -49,6 +49,13 @@ imports: $(DEVELOPED) ## imports point only downward
 
 tests: $(DEVELOPED) ## pytest
 	$(BIN)/pytest
+
+# the services that are measured are started by their name
+bench: $(DEVELOPED) ## every path beside a service written by hand; some minutes, nothing else running
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m benchmarks.speed $(BENCH)
+
+bench-quick: $(DEVELOPED) ## the same in under two minutes
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m benchmarks.speed --quick $(BENCH)
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

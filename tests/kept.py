@@ -104,6 +104,19 @@ async def kept(engine: Engine) -> AsyncIterator[Engine]:
         await engine.stop()
 
 
+@asynccontextmanager
+async def crashing(engine: Engine) -> AsyncIterator[Engine]:
+    """Run an engine that ends without saving anything but what `save` did."""
+    async with kept(engine):
+        yield engine
+        persistence(engine)._saving = None
+
+
+def spoil(stream: Stream) -> None:
+    """Let a stream hold what no snapshot can."""
+    stream.own = {"z": object()}
+
+
 def persistence(engine: Engine) -> Persistence:
     """Give an engine's persistence."""
     assert engine.persistence is not None

@@ -16,6 +16,8 @@ class MemoryStore:
     Attributes:
         held: What is stored; outlives the instance if another one is given it.
         failing: Calls that fail, by name: `save`, `load`, `delete`, `list`.
+        odd: Streams whose entries it refuses, and with them all that they are saved with.
+        works: How often calls still work before they fail for good, by name.
         gates: Calls that wait until their event is set, by name.
         calls: Names of the calls so far, with the ids they were about.
         saves: Entries of each save that succeeded.
@@ -25,6 +27,8 @@ class MemoryStore:
     def __init__(self, held: dict[str, dict[str, bytes]] | None = None) -> None:
         self.held = {} if held is None else held
         self.failing: set[str] = set()
+        self.odd: set[str] = set()
+        self.works: dict[str, int] = {}
         self.gates: dict[str, asyncio.Event] = {}
         self.calls: list[tuple[str, list[str]]] = []
         self.saves: list[list[Entry]] = []
@@ -36,6 +40,8 @@ class MemoryStore:
 
     async def save(self, entries: Sequence[Entry]) -> set[str]:
         await self._called("save", [entry.stream_id for entry in entries])
+        if odd := self.odd & {entry.stream_id for entry in entries}:
+            raise StoreError("other", f"this store was told to refuse {odd}")
         unknown = remember(self.held, tuple(entries))
         for entry in entries:  # the order of the keys is that of saving
             if entry.stream_id in self.held:
@@ -56,6 +62,7 @@ class MemoryStore:
         await self._called("list", [])
         stream_ids = [*reversed(self.held)]
         for first in range(0, len(stream_ids), IDS_A_PAGE):
+            await self._called("page", [])
             yield stream_ids[first : first + IDS_A_PAGE]
 
     async def close(self) -> None:
@@ -74,5 +81,7 @@ class MemoryStore:
         self.calls.append((name, [*stream_ids]))
         if name in self.gates:
             await self.gates[name].wait()
-        if name in self.failing:
+        if name in self.works:
+            self.works[name] -= 1
+        if name in self.failing or self.works.get(name, 0) < 0:
             raise StoreError("down", f"this store was told to fail to {name}")

@@ -172,12 +172,17 @@ class Directory:
         if model is None:
             return self._no_model()
         if stream_id in self.away:
-            return self._too_many() if self.is_full else SNAPSHOT_UNAVAILABLE
+            return self.away_error()
         return self.room_for_one() or model
 
     def room_for_one(self) -> RowError | None:
         """Say why no further stream may come in, or None."""
         return self._too_many() if self.is_full and self.idle() is None else None
+
+    def away_error(self) -> RowError:
+        """Say why a stream that is away has not come back: there is no room, or it takes longer."""
+        is_full = len(self._streams) >= self.max_streams
+        return self._too_many() if is_full else SNAPSHOT_UNAVAILABLE
 
     def make_room(self) -> None:
         """Let an idle stream go, if none may come in otherwise; for one that was admitted."""

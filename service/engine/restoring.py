@@ -178,6 +178,7 @@ class Restorer:
         if error := id_error(stream_id):
             raise SnapshotError(error)
         model, options = self._directory.resolved(stream_id, head.own)
+        hash(options)  # streams are grouped by them: one of an odd type must fail here
         model = model or self._directory.model(head.model)
         if head.metrics != sum_of_metrics(model.bank.spec):
             raise _OtherMetrics(f"the metrics of model '{model.name}' are not those it was sent")

@@ -22,6 +22,8 @@ _log = structlog.get_logger("stepwatch.saving")
 STREAMS_AT_A_TIME: Final = 250
 STREAMS_A_ROUND: Final = 25_000
 TICK_S: Final = 0.5
+MOST_IN_VAIN: Final = 3
+"""After so many rounds that stored nothing the rest is what the store does not take."""
 GIVE_UP_S: Final = 10.0
 """A store that has failed for so long when the service stops is not waited for."""
 
@@ -118,11 +120,15 @@ class Saver:
         Returns:
             Streams whose last changes are not stored.
         """
+        in_vain = 0
         try:
             async with asyncio.timeout(self._limits.stop_s):
                 while (left := self._unsaved()) or self._departures.n_gone:
-                    if await self._save_rest() and self._unsaved() == left:
-                        break  # what the store takes is written; the rest it does not take
+                    is_working = await self._save_rest()
+                    in_vain = in_vain + 1 if is_working and self._unsaved() == left else 0
+                    # once may mean that the store has forgotten them and wants them whole
+                    if in_vain == MOST_IN_VAIN:
+                        break
         except (StoreError, TimeoutError) as error:
             _log.warning("snapshots not saved", streams=self._unsaved(), detail=str(error))
         return self._unsaved()

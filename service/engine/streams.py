@@ -17,7 +17,13 @@ from service.engine.batcher import Batcher
 from service.engine.census import Census, take_census
 from service.engine.conclusion import Conclusion
 from service.engine.directory import Directory
-from service.engine.errors import BadCheckpoint, NotAdmitted, NotReady, RowError, UnknownStream
+from service.engine.errors import (
+    SNAPSHOT_UNAVAILABLE,
+    BadCheckpoint,
+    NotAdmitted,
+    NotReady,
+    UnknownStream,
+)
 from service.engine.model import Model, Stream, slots_of
 from service.engine.persistence import Persistence
 from service.engine.ports import Clock
@@ -80,8 +86,9 @@ class Streams:
         if self._persistence is not None and stream_id in self._directory.away:
             await self._persistence.recall([stream_id])
         if stream_id in self._directory.away:
-            if isinstance(refused := self._directory.room_for_one(), RowError):
-                raise NotAdmitted(refused)
+            error = self._directory.away_error()
+            if error is not SNAPSHOT_UNAVAILABLE:
+                raise NotAdmitted(error)
             raise NotReady(f"stream '{stream_id}' is idle and can't be brought back just now")
 
     async def put(self, stream_id: str, own: dict[str, Any]) -> tuple[Stream, bool]:

@@ -164,13 +164,12 @@ async def test_a_bad_id(service: Running, stream_id: str) -> None:
 
 async def test_ids_that_do_not_fit_the_path(service: Running) -> None:
     """An id beside that of the path, or none where no path names one, is refused."""
-    other = '{"stream_id": "other", "values": [1, 1]}'
-    answer = await refused(service, "/v1/streams/known/observations", other)
-    assert answer.json()["type"] == "invalid-id"
-    answer = await refused(service, "/v1/observations", '{"values": [1, 1]}')
-    assert answer.json()["type"] == "invalid-id"
-    answer = await refused(service, "/v1/streams/a%0Ab/observations", '{"values": [1, 1]}')
-    assert answer.json()["type"] == "invalid-id"
+    for path, data in (
+        ("/v1/streams/known/observations", '{"stream_id": "other", "values": [1, 1]}'),
+        ("/v1/observations", '{"values": [1, 1]}'),
+        ("/v1/streams/a%0Ab/observations", '{"values": [1, 1]}'),
+    ):
+        assert (await refused(service, path, data)).json()["type"] == "invalid-id"
 
 
 @pytest.mark.parametrize(("slug", "status", "data"), REQUEST_CASES)

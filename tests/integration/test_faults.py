@@ -13,7 +13,7 @@ import pytest
 from service.keys import Keys
 from tests.integration.running import eventually
 from tests.integration.servers import entries, process_id
-from tests.integration.site import PASSWORD, ROWS, Site, listen, site
+from tests.integration.site import PASSWORD, ROWS, SAVED_WITHIN_S, Site, listen, site
 from tests.integration.test_outage import redis_metric, until_nothing_waits, until_up
 
 pytestmark = pytest.mark.integration
@@ -27,6 +27,7 @@ async def black_hole(at: Site) -> AsyncIterator[None]:
     """Nothing passes, and nothing says so."""
     at.proxy.black_hole = True
     await at.fails("timeout")
+    await at.store_fails("timeout")
     yield
     at.proxy.black_hole = False
 
@@ -71,6 +72,7 @@ async def hung(at: Site) -> AsyncIterator[None]:
     os.kill(process, signal.SIGSTOP)
     try:
         await at.fails("timeout")
+        await at.store_fails("timeout")
         yield
     finally:
         os.kill(process, signal.SIGCONT)
@@ -81,6 +83,7 @@ async def full(at: Site) -> AsyncIterator[None]:
     """The server may use no more memory."""
     at.control.config_set("maxmemory", 1)
     await at.fails("full")
+    await at.store_fails("full")
     yield
     at.control.config_set("maxmemory", 0)
 
@@ -91,6 +94,7 @@ async def wrong_password(at: Site) -> AsyncIterator[None]:
     at.control.config_set("requirepass", "another")
     at.proxy.reset()
     await at.fails("auth")
+    await at.store_fails("auth")
     yield
     at.control.config_set("requirepass", PASSWORD)
 
@@ -100,6 +104,7 @@ async def killed(at: Site) -> AsyncIterator[None]:
     """The server is killed, and later started with what its file holds."""
     os.kill(process_id(at.control), signal.SIGKILL)
     await at.fails("connection")
+    await at.store_fails("connection")
     yield
     await asyncio.to_thread(at.redis.stop)
     await asyncio.to_thread(at.redis.start)
@@ -144,7 +149,7 @@ async def test_no_verdict_waits_and_none_is_lost_uncounted(
     sink_rows: int,
     meanwhile: Callable[[Site], Awaitable[None]],
 ) -> None:
-    """A fault delays no answer, needs no help to end; each verdict is written once or counted."""
+    """No answer is delayed; after it each verdict is written or counted, each state is stored."""
     async with site(tmp_path, unused_tcp_port, sink_rows=sink_rows) as at:
         async with at.load():
             await at.grows("written_total", ROWS, kind="scores")
@@ -154,7 +159,10 @@ async def test_no_verdict_waits_and_none_is_lost_uncounted(
             took_s = at.load.took_s[before:]
             await until_up(at.service, 1)
             await at.grows("written_total", ROWS, kind="scores")
+            await at.stores(SAVED_WITHIN_S)
         await until_nothing_waits(at.service)
+        await at.stores(0)
+        await at.check_stored()
         seqs = [int(entry["seq"]) for entry in entries(at.control, Keys().scores)]
         assert seqs == sorted(set(seqs))
         dropped = await redis_metric(at.service, "dropped_total", kind="scores")

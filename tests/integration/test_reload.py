@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.engine.succession import Succession
 from tests.integration.restarts import outcomes_of, view_of
 from tests.integration.running import Running, observations, running_service, settings_of
 from tests.integration.test_restart_faults import retrain
@@ -17,8 +18,9 @@ from tests.integration.test_restart_faults import retrain
 pytestmark = pytest.mark.integration
 
 STREAMS = [f"plant/{number}" for number in range(40)]
-ROWS = 10
+ROWS = 5
 """Of each stream in a frame."""
+FRAME = ROWS * len(STREAMS)
 
 
 class Load:
@@ -27,6 +29,7 @@ class Load:
     def __init__(self, service: Running, first: int = 0) -> None:
         self._service = service
         self._is_over = asyncio.Event()
+        self._sending: asyncio.Task[None] | None = None
         self.first = first
         self.frames = 0
         self.phases: list[str] = []
@@ -35,19 +38,22 @@ class Load:
     async def __call__(self) -> AsyncIterator["Load"]:
         """Send until the end of the block."""
         self._is_over.clear()
-        sending = asyncio.create_task(self._send())
+        self._sending = asyncio.create_task(self._send())
         try:
             await self.passes(3)
             yield self
         finally:
             self._is_over.set()
-            await sending
+            await self._sending
 
     async def passes(self, frames: int) -> None:
         """Wait until so many further frames were answered."""
         wanted = self.frames + frames
         async with asyncio.timeout(60):
-            while self.frames < wanted:  # noqa: ASYNC110 - polled, for a test
+            while self.frames < wanted:
+                assert self._sending is not None
+                if self._sending.done():
+                    await self._sending
                 await asyncio.sleep(0.001)
 
     async def _send(self) -> None:
@@ -67,6 +73,31 @@ async def reloaded(client: httpx.AsyncClient, name: str = "pumps") -> Any:
     return await client.post(f"/v1/models/{name}/reload")
 
 
+async def reloaded_amid(load: Load, service: Running, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Ask for a reload that takes some frames: each must get live verdicts; gives the answer."""
+    loop, state = asyncio.get_running_loop(), service.server.app.state
+    load_bank, follow = state.load_bank, Succession._pass
+
+    def loading(name: str) -> Any:
+        asyncio.run_coroutine_threadsafe(load.passes(2), loop).result()
+        return load_bank(name)
+
+    async def following(succession: Succession) -> int:
+        fed = await follow(succession)
+        await load.passes(2)  # of two that are answered from now on one is also sent from now on
+        return fed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state, "load_bank", loading)
+        patch.setattr(Succession, "_pass", following)
+        before = len(load.phases)
+        answer = await reloaded(service.http)
+        meanwhile = load.phases[before:]
+    assert len(meanwhile) >= (4 if answer.is_success else 2) * FRAME
+    assert set(meanwhile) == {"live"}
+    return answer
+
+
 async def hash_of(client: httpx.AsyncClient, name: str = "pumps") -> str:
     """Read which checkpoint serves."""
     models = (await client.get("/v1/models")).json()
@@ -74,14 +105,14 @@ async def hash_of(client: httpx.AsyncClient, name: str = "pumps") -> str:
     return content_hash
 
 
-async def test_a_reload_under_load(tmp_path: Path) -> None:
-    """Every frame is answered, live streams stay live, and the new hash serves from then on."""
+async def test_a_reload_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames are answered all the while, live streams stay live; then the new hash serves."""
     settings = settings_of(tmp_path, snapshot_every_s=0.1)
     async with running_service(settings) as service:
         async with Load(service)() as load:
             before = await hash_of(service.http)
             content_hash = retrain(tmp_path)
-            answer = await reloaded(service.http)
+            answer = await reloaded_amid(load, service, monkeypatch)
             assert answer.status_code == httpx.codes.OK, answer.text
             assert answer.json()["content_hash"] == content_hash != before
             assert answer.json()["streams"] == len(STREAMS)
@@ -101,20 +132,24 @@ async def test_reloads_one_upon_another(tmp_path: Path) -> None:
     """Reloads that are asked for at once are done one after another; the last one serves."""
     async with running_service(settings_of(tmp_path)) as service, Load(service)() as load:
         content_hash = retrain(tmp_path)
+        before = load.frames
         answers = await asyncio.gather(*(reloaded(service.http) for _ in range(3)))
+        assert load.frames > before
         assert [one.status_code for one in answers] == [httpx.codes.OK] * 3
         assert await hash_of(service.http) == content_hash
         await load.passes(3)
     assert set(load.phases) == {"live"}
 
 
-async def test_a_checkpoint_that_is_damaged(tmp_path: Path) -> None:
+async def test_a_checkpoint_that_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is refused with 422, and the old one serves on as if nothing had been asked."""
     async with running_service(settings_of(tmp_path)) as service, Load(service)() as load:
         before = await hash_of(service.http)
         weights = tmp_path / "models" / "pumps" / "weights.safetensors"
         weights.write_bytes(weights.read_bytes()[:-8])
-        answer = await reloaded(service.http)
+        answer = await reloaded_amid(load, service, monkeypatch)
         assert answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY
         assert answer.json()["type"] == "bad-checkpoint"
         assert await hash_of(service.http) == before

@@ -17,7 +17,7 @@ from models.spec import ThresholdSpec
 from service.engine.columns import Answer, Request
 from service.engine.directory import Directory
 from service.engine.engine import Engine, Limits
-from service.engine.errors import NotReady, UnknownStream
+from service.engine.errors import NotAdmitted, NotReady, UnknownStream
 from service.engine.model import Model, Stream
 from service.engine.persistence import Keep
 from service.engine.saving import SaveLimits
@@ -142,14 +142,14 @@ class MachineRig(RuleBasedStateMachine):
         stream, found = None, ""
         try:
             stream = self.run(self.engine.streams.find(stream_id))
-        except (UnknownStream, NotReady) as error:
+        except (UnknownStream, NotAdmitted, NotReady) as error:
             found = error.slug
         self.world.evicted = before - self.ids_here()
         try:
             twin = self.world.find(stream_id)
             expected = "" if twin else UnknownStream.slug
-        except Unavailable:
-            twin, expected = None, NotReady.slug
+        except Unavailable as error:
+            twin, expected = None, str(error)
         assert found == expected
         return stream, twin
 

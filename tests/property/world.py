@@ -131,7 +131,8 @@ class World(Holdings):
         if stream_id in self.away:
             self.recall([stream_id])
         if stream_id in self.away:
-            raise Unavailable(stream_id)
+            is_full = len(self.here) >= MAX_STREAMS
+            raise Unavailable("too-many-streams" if is_full else "not-ready")
         return self.here.get(stream_id)
 
     def delete(self, stream_id: str) -> None:

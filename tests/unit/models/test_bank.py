@@ -216,19 +216,17 @@ def test_what_is_known_of_a_stream_is_counted(bank: StreamBank) -> None:
     assert known["phase"] == [Phase.LIVE]
 
 
-def test_without_a_prediction_there_is_no_score() -> None:
+def test_without_a_prediction_there_is_no_score(bank: StreamBank) -> None:
     """Where the scorer has nothing to compare with, score and verdict are unknown, none enters."""
-    bank = StreamBank(make_checkpoint())
-    slots = np.array([0])
-    bank.start(slots, StreamOptions(start="reference"))
-    bank._memory["started"][slots] = False
-    held = bank.inspect(slots)["mean"][0]
+    bank.start(ZERO, REFERENCE)
+    bank._memory["started"][ZERO] = False
+    held = bank.inspect(ZERO)["mean"][0]
     verdicts = bank.advance(block(0, np.full((1, bank.n_features), 0.5), explain=True))
     assert np.isnan(verdicts.score[0])
     assert np.isnan(verdicts.severity[0])
     assert verdicts.is_anomaly[0] == Anomaly.UNKNOWN
     assert len(verdicts.explanations.rows) == 0
-    assert bank.inspect(slots)["mean"][0] == held
+    assert bank.inspect(ZERO)["mean"][0] == held
 
 
 def test_bounds_may_differ_from_slot_to_slot() -> None:
@@ -242,7 +240,7 @@ def test_bounds_may_differ_from_slot_to_slot() -> None:
     )
     scale = np.repeat(checkpoint.residual_scale[None], 2, axis=0)
     bank = StreamBank(checkpoint, scaler, scale)
-    bank.start(np.array([0, 1]), StreamOptions(start="reference"))
+    bank.start(np.array([0, 1]), REFERENCE)
     values = np.random.default_rng(0).random((1, bank.n_features))
     verdicts = bank.advance(
         block([0, 1], np.concatenate([values, 100 + values * 10]), explain=True)

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from models.bank import StreamBank
 from models.blocks import Phase
 from models.options import StreamOptions
+from models.slots import SnapshotBlock
 from tests.fakes import block, normal_values
 from tests.kept import bits, saved_checkpoint
 
@@ -135,3 +138,42 @@ def test_streams_of_different_length_follow_together() -> None:
             np.testing.assert_allclose(
                 together.slabs["memory"].gather(np.array([slot]))[name], rows, atol=1e-6
             )
+
+
+def stale(steps: int, later: int) -> SnapshotBlock:
+    """Give a snapshot whose last observations were copied before `later` more came."""
+    bank = bank_of(steps)
+    recent = bank.snapshot(ZERO).recent
+    bank.advance(block(0, normal_values(later, seed=2)))
+    return replace(bank.snapshot(ZERO), recent=recent)
+
+
+def test_observations_older_than_the_record_are_not_held() -> None:
+    """The stream goes on as it was, and a successor washes out on what came since."""
+    bank = StreamBank(saved_checkpoint())
+    bank.restore(FIVE, stale(90, 20), LIVE)
+    bank.restore(ZERO, stale(90, 0), LIVE)
+    assert bank.recent(np.array([0, 5])).held.tolist() == [60, 0]
+    assert bank.inspect(FIVE)["washout_left"].tolist() == [0]
+    bank.advance(block(5, normal_values(7, seed=3)))
+    after = StreamBank(saved_checkpoint(1))
+    after.take_over(FIVE, bank.record(FIVE), bank.recent(FIVE), LIVE)
+    assert after.inspect(FIVE)["washout_left"].tolist() == [53]
+    assert after.inspect(FIVE)["phase"].tolist() == [Phase.WASHOUT]
+
+
+@pytest.mark.parametrize(("later", "left"), [(0, 0), (1, 1), (20, 20), (60, 60), (61, 60)])
+def test_observations_that_are_missing_are_washout_to_do(later: int, left: int) -> None:
+    """Under another scorer, at most a whole washout."""
+    old, bank = stale(90, later), StreamBank(saved_checkpoint(1))
+    bank.take_over(FIVE, old.record, old.recent, LIVE)
+    assert bank.inspect(FIVE)["washout_left"].tolist() == [left]
+
+
+@pytest.mark.parametrize("steps", [0, 1, 59])
+def test_a_young_stream_of_the_reference_needs_no_washout(steps: int) -> None:
+    """All it has had is held, so nothing is lacking."""
+    old, bank = bank_of(steps), StreamBank(saved_checkpoint(1))
+    taken_over(old, bank)
+    assert bank.inspect(FIVE)["washout_left"].tolist() == [0]
+    assert bank.inspect(FIVE)["phase"].tolist() == [Phase.LIVE]
