@@ -171,4 +171,7 @@ class EngineMachine(MachineRig):
 
 
 TestEngineMachine = EngineMachine.TestCase
-TestEngineMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+# the same examples every time: what a longer, random run finds is for who runs it, not for others
+TestEngineMachine.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, derandomize=True
+)
