@@ -66,7 +66,7 @@ class Changes:
         for column in (self.since, self.recent_since):
             column[slots] = np.minimum(column[slots], now)
 
-    def begin(self, slots: Int | slice, now: float) -> None:
+    def begin(self, slots: Int, now: float) -> None:
         """Note that all of these streams is new: nothing stored of them counts.
 
         A change that waits already goes on counting: what is stored is as old as it was.

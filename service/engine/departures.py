@@ -140,7 +140,7 @@ class Departures:
             return 0
         for one, _ in copies:
             self._end(one)
-        return sum(len(part) for _, entry in copies for part in entry.parts.values())
+        return sum(entry.size for _, entry in copies)
 
     def _end(self, leaving: Leaving) -> None:
         if self._is_still(leaving):

@@ -47,7 +47,7 @@ class Directory:
 
     Attributes:
         away: Streams that are not here but in the store, those that left first first.
-        reserved: Places kept for streams that are on their way back.
+        returning: Streams on their way back, each with a place kept for it.
         idle: Finds the stream that may go when no further one may come in.
         let_go: Lets it go.
 
@@ -72,7 +72,7 @@ class Directory:
         self._rules = tuple(rules)
         self._streams: dict[str, Stream] = {}
         self.away: dict[str, None] = {}
-        self.reserved = 0
+        self.returning: set[str] = set()
         self.idle: Callable[[], Stream | None] = lambda: None
         self.let_go: Callable[[Stream], None] = self.remove
 
@@ -153,7 +153,7 @@ class Directory:
     @property
     def is_full(self) -> bool:
         """Whether no further stream may be created."""
-        return len(self._streams) + self.reserved >= self.max_streams
+        return len(self._streams) + len(self.returning) >= self.max_streams
 
     def remove(self, stream: Stream) -> None:
         """Forget a stream; its slot is for the caller to give back once nothing uses it."""
@@ -172,17 +172,18 @@ class Directory:
         if model is None:
             return self._no_model()
         if stream_id in self.away:
-            return self.away_error()
+            return self.away_error(stream_id)
         return self.room_for_one() or model
 
     def room_for_one(self) -> RowError | None:
         """Say why no further stream may come in, or None."""
         return self._too_many() if self.is_full and self.idle() is None else None
 
-    def away_error(self) -> RowError:
+    def away_error(self, stream_id: str) -> RowError:
         """Say why a stream that is away has not come back: there is no room, or it takes longer."""
-        is_full = len(self._streams) >= self.max_streams
-        return self._too_many() if is_full else SNAPSHOT_UNAVAILABLE
+        if stream_id in self.returning:
+            return SNAPSHOT_UNAVAILABLE
+        return self.room_for_one() or SNAPSHOT_UNAVAILABLE
 
     def make_room(self) -> None:
         """Let an idle stream go, if none may come in otherwise; for one that was admitted."""
@@ -201,6 +202,7 @@ class Directory:
         stream = Stream(stream_id, model, model.take_slot(), options, at, own or {})
         model.streams[stream.slot] = stream
         self._streams[stream_id] = stream
+        self.returning.discard(stream_id)
         return stream
 
     def _no_model(self) -> RowError:

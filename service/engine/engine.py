@@ -9,6 +9,7 @@ import structlog
 
 from service.engine.alerts import AlertPolicy, Alerts
 from service.engine.batcher import Batcher
+from service.engine.census import Census, take_census
 from service.engine.columns import Pending, Request
 from service.engine.conclusion import Conclusion
 from service.engine.counters import Counters
@@ -75,7 +76,9 @@ class Engine:
         self._conclusion = Conclusion(self._alerts, self.counters, self.outlets, clock)
         self._batcher = Batcher(self._conclusion.conclude, max_rows=limits.waiting_rows)
         self.persistence: Final = (
-            Persistence(keep, directory, self._batcher, self._alerts, clock) if keep else None
+            Persistence(keep, directory, self._batcher, self._alerts, clock)
+            if keep is not None
+            else None
         )
         self.streams: Final = Streams(
             directory, self._batcher, self._conclusion, self.persistence, clock
@@ -159,6 +162,10 @@ class Engine:
             (routed.rows, self._batcher.submit(routed, received_at)) for routed in routing.routed
         ]
         return Pending(request.size, parts, routing.errors)
+
+    async def census(self) -> list[Census]:
+        """Read what the banks know of all streams, off the loop."""
+        return await take_census(self.directory, self._batcher)
 
     def open_alerts(self) -> list[Alert]:
         """List the alerts that are open."""

@@ -114,10 +114,12 @@ class Persistence:
         A store that can't be read is waited for: until then they stay away, and their
         observations are refused.
         """
+        here = [stream for one in stream_ids if (stream := self._directory.get(one)) is not None]
+        if len(here) == len(stream_ids):
+            return
         now = self._clock.monotonic()
-        for stream_id in stream_ids:  # none of these may go to make room for another of them
-            if (stream := self._directory.get(stream_id)) is not None:
-                stream.model.changes.arrived[stream.slot] = now
+        for stream in here:  # none of these may go to make room for another of them
+            stream.model.changes.arrived[stream.slot] = now
         if not self._away(stream_ids):
             return
         # in a task of its own: a caller that goes away meanwhile must not leave them half here
@@ -136,11 +138,11 @@ class Persistence:
             wanted = away[: self._room_for(len(away))]
             if not wanted:
                 return
-            self._directory.reserved += len(wanted)
+            self._directory.returning.update(wanted)
             try:
                 await self._bring_back(wanted)
             finally:
-                self._directory.reserved -= len(wanted)
+                self._directory.returning.difference_update(wanted)
 
     def _away(self, stream_ids: Collection[str]) -> list[str]:
         return [one for one in stream_ids if one in self._directory.away]
@@ -165,7 +167,7 @@ class Persistence:
     async def _fetch(self, stream_ids: list[str]) -> None:
         stored: dict[str, Parts] = {}
         try:
-            stored = await self._load(stream_ids)
+            stored = await self.store.load(stream_ids) if stream_ids else {}
         except StoreError:
             self._retry_at = self._clock.monotonic() + RETRY_S
             if self.store.failing_s < self._wait_s:
@@ -175,9 +177,6 @@ class Persistence:
         self.store.restored["lost"] += len(lost)
         for stream_id in lost:
             del self._directory.away[stream_id]
-
-    async def _load(self, stream_ids: list[str]) -> dict[str, Parts]:
-        return await self.store.load(stream_ids) if stream_ids else {}
 
     def idle(self) -> Stream | None:
         """Find the stream that is idle longest, if it is long enough to be let go."""

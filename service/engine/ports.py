@@ -133,6 +133,11 @@ class Entry:
     parts: dict[str, bytes]
     is_whole: bool
 
+    @property
+    def size(self) -> int:
+        """Count the bytes of its parts."""
+        return sum(map(len, self.parts.values()))
+
 
 class SnapshotStore(Protocol):
     """Where snapshots live: bytes by stream and part. Used by one task at a time.

@@ -13,7 +13,7 @@ from service.engine.copying import Copier
 from service.engine.departures import ODD_KINDS, Departures
 from service.engine.errors import StoreError
 from service.engine.model import Model, slots_of
-from service.engine.ports import Clock, Entry
+from service.engine.ports import Clock
 from service.engine.snapshots import Copied, entries_of
 from service.engine.watched_store import WatchedStore
 
@@ -79,8 +79,7 @@ class Saver:
     @property
     def age_s(self) -> float:
         """Age of the oldest change that is not stored, in seconds; 0 if all is."""
-        oldest = min((model.changes.oldest() for model in self._models.values()), default=NEVER)
-        since = min(oldest, self._saving_since, self._departures.since)
+        since = min(self._oldest(), self._saving_since, self._departures.since)
         return 0.0 if since == NEVER else self._clock.monotonic() - since
 
     async def run(self) -> None:
@@ -106,8 +105,8 @@ class Saver:
         self._allowance = min(self._allowance + earned, self._limits.bytes_per_s)
         self._since = now
         await self._departures.delete()
-        oldest = min((model.changes.oldest() for model in self._models.values()), default=NEVER)
-        is_first = self._departures.since <= oldest  # whoever waits longest, so that nobody starves
+        # whoever waits longest, so that nobody starves
+        is_first = self._departures.since <= self._oldest()
         if is_first:
             await self._write_departures()
         await self._save_due(now - self._limits.every_s, now - self._limits.recent_every_s)
@@ -150,6 +149,9 @@ class Saver:
 
     async def _write_departures(self) -> None:
         self._allowance -= await self._departures.write(self._allowance)
+
+    def _oldest(self) -> float:
+        return min((model.changes.oldest() for model in self._models.values()), default=NEVER)
 
     def _unsaved(self) -> int:
         changed = (model.changes.n_changed() for model in self._models.values())
@@ -206,7 +208,7 @@ class Saver:
         entries = await asyncio.to_thread(entries_of, copied, taken.scores, taken.with_recent)
         unknown = await self._store.save(entries)
         model.changes.saved(taken, copied.block.window["entered"])
-        self._spend(entries)
+        self._allowance -= sum(entry.size for entry in entries)
         lost = [
             stream
             for stream in copied.streams
@@ -214,6 +216,3 @@ class Saver:
         ]
         if lost:  # emptied, or written by another service: all of these has to be written again
             model.changes.begin(slots_of(lost), self._clock.monotonic())
-
-    def _spend(self, entries: list[Entry]) -> None:
-        self._allowance -= sum(len(part) for entry in entries for part in entry.parts.values())

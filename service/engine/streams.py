@@ -14,7 +14,6 @@ from models.checkpoint import CheckpointError
 from models.options import StreamOptions
 from models.record import silent
 from service.engine.batcher import Batcher
-from service.engine.census import Census, take_census
 from service.engine.conclusion import Conclusion
 from service.engine.directory import Directory
 from service.engine.errors import (
@@ -58,6 +57,7 @@ class Streams:
         self._conclusion: Final = conclusion
         self._persistence: Final = persistence
         self._clock: Final = clock
+        self._reloading = asyncio.Lock()
         self._moving = asyncio.Lock() if persistence is None else persistence.moving
 
     def check_ready(self) -> None:
@@ -86,7 +86,7 @@ class Streams:
         if self._persistence is not None and stream_id in self._directory.away:
             await self._persistence.recall([stream_id])
         if stream_id in self._directory.away:
-            error = self._directory.away_error()
+            error = self._directory.away_error(stream_id)
             if error is not SNAPSHOT_UNAVAILABLE:
                 raise NotAdmitted(error)
             raise NotReady(f"stream '{stream_id}' is idle and can't be brought back just now")
@@ -182,7 +182,7 @@ class Streams:
             NotReady: If the engine is starting or stopping.
         """
         self.check_ready()
-        async with self._moving:
+        async with self._reloading:  # what was read last is swapped in last
             try:
                 bank = await asyncio.to_thread(load)
             except CheckpointError as error:
@@ -190,7 +190,8 @@ class Streams:
             model = self._directory.models.get(name)
             if model is None:
                 return self._directory.models.setdefault(name, Model(name, bank))
-            await Succession(model, bank, self._batcher, self._clock).run()
+            async with self._moving:
+                await Succession(model, bank, self._batcher, self._clock).run()
             return model
 
     async def inspect(self, stream: Stream) -> dict[str, Any]:
@@ -204,10 +205,6 @@ class Streams:
         state = await self._batcher.run(lambda: stream.model.bank.inspect(slots))
         state["is_silent"] = silent(state, self._clock.now())
         return {name: column[0].item() for name, column in state.items()}
-
-    async def census(self) -> list[Census]:
-        """Read what the banks know of all streams, off the loop."""
-        return await take_census(self._directory, self._batcher)
 
     def _create(self, stream_id: str, own: dict[str, Any]) -> Stream:
         stream = self._directory.create(stream_id, own, self._clock.now())

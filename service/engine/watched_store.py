@@ -58,7 +58,7 @@ class WatchedStore:
             unknown = await self._store.save(entries)
         written = [entry for entry in entries if entry.stream_id not in unknown]
         self.saved += len(written)
-        self.saved_bytes += sum(len(part) for entry in written for part in entry.parts.values())
+        self.saved_bytes += sum(entry.size for entry in written)
         return unknown
 
     async def load(self, stream_ids: Sequence[str]) -> dict[str, Parts]:

@@ -4,15 +4,17 @@ The routes of `http.py` stay what they are, documented and served by FastAPI whe
 query; a plain one is handed to the same functions from here.
 """
 
+from typing import Final
+
+from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.engine.errors import RequestError
 from service.ingest.errors import on_gone, on_request_error
-from service.ingest.http import scored
+from service.ingest.http import router, scored
 
-MANY = "/v1/observations"
-BEFORE_ID, AFTER_ID = "/v1/streams/", "/observations"
+_PATHS: Final = [route.path_regex for route in router.routes if isinstance(route, APIRoute)]
 
 
 class HotPaths:
@@ -31,15 +33,13 @@ class HotPaths:
         if not is_plain or scope["query_string"] or scope.get("root_path"):
             await self._app(scope, receive, send)
             return
-        path: str = scope["path"]
-        is_one = path.startswith(BEFORE_ID) and path.endswith(AFTER_ID)
-        if path != MANY and not (is_one and len(path) > len(BEFORE_ID) + len(AFTER_ID) - 1):
+        found = next((match for path in _PATHS if (match := path.match(scope["path"]))), None)
+        if found is None:
             await self._app(scope, receive, send)
             return
-        stream_id = path[len(BEFORE_ID) : -len(AFTER_ID)] if is_one else None
         request = Request(scope, receive)
         try:
-            response = await scored(request, stream_id)
+            response = await scored(request, found.groupdict().get("stream_id"))
         except RequestError as error:
             response = await on_request_error(request, error)
         except ClientDisconnect as error:

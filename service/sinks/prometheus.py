@@ -44,7 +44,7 @@ class MetricsPage:
 
     async def render(self) -> tuple[bytes, str]:
         """Give the page and its media type; what grows with the streams is done off the loop."""
-        census = await self._engine.streams.census()
+        census = await self._engine.census()
         now = self._engine.clock.monotonic()
         # few series, read here because the loop changes what they tell of
         engine = _Collected(list(EngineMetrics(self._engine, census).collect()))

@@ -172,7 +172,7 @@ def _chunks(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
     """Cut entries by number and by bytes; one that is larger than that stands alone."""
     first = size = 0
     for position, entry in enumerate(entries):
-        more = sum(map(len, entry.parts.values()))
+        more = entry.size
         is_full = position - first == ENTRIES_PER_SCRIPT or size + more > BYTES_PER_SCRIPT
         if is_full and position > first:
             yield entries[first:position]

@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -108,38 +109,34 @@ def opened(service: Service) -> ClientConnection:
     return connect(url, proxy=None, max_size=None, compression=None)
 
 
-def test_frames_over_http(http: httpx.Client) -> None:
-    """Each body is answered as documented; sent again, those refused whole change no stream."""
+def shaken(http: httpx.Client, numbers: range, send: Callable[[Frame], str]) -> Counter[str]:
+    """Send frames; those refused whole are sent again, and change no stream that time either."""
     kept, outcomes, refused = views(http, *KEPT), Counter[str](), list[Frame]()
-    for number in range(HTTP_FRAMES):
+    for number in numbers:
         frame = frame_of(SEED, number)
-        outcome = posted(http, frame)
+        outcome = send(frame)
         outcomes[outcome] += 1
         if outcome in WHOLE:
             refused.append(frame)
     print(outcomes)  # noqa: T201
     assert views(http, *KEPT) == kept
     before = views(http, *KNOWN)
-    assert {posted(http, frame) for frame in refused} == set(WHOLE) & set(outcomes)
+    assert {send(frame) for frame in refused} == set(WHOLE) & set(outcomes)
     assert views(http, *KNOWN) == before
+    return outcomes
+
+
+def test_frames_over_http(http: httpx.Client) -> None:
+    """Each body is answered as documented; sent again, those refused whole change no stream."""
+    outcomes = shaken(http, range(HTTP_FRAMES), partial(posted, http))
     assert outcomes["taken"] > HTTP_FRAMES / 20
 
 
 def test_frames_over_a_websocket(service: Service, http: httpx.Client) -> None:
     """One socket outlives all frames, each answered in its place and in kind."""
-    kept, outcomes, refused = views(http, *KEPT), Counter[str](), list[Frame]()
     with opened(service) as socket:
-        for number in range(HTTP_FRAMES, HTTP_FRAMES + SOCKET_FRAMES):
-            frame = frame_of(SEED, number)
-            outcome = sent(socket, frame)
-            outcomes[outcome] += 1
-            if outcome in WHOLE:
-                refused.append(frame)
-        print(outcomes)  # noqa: T201
-        assert views(http, *KEPT) == kept
-        before = views(http, *KNOWN)
-        assert {sent(socket, frame) for frame in refused} == set(WHOLE) & set(outcomes)
-        assert views(http, *KNOWN) == before
+        numbers = range(HTTP_FRAMES, HTTP_FRAMES + SOCKET_FRAMES)
+        outcomes = shaken(http, numbers, partial(sent, socket))
     assert outcomes["answered"] > SOCKET_FRAMES / 20
 
 

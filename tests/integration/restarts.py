@@ -1,6 +1,5 @@
 """A recording that goes through a service which is stopped and started again on the way."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,10 +13,8 @@ import numpy as np
 from benchmarks.agreement import difference
 from benchmarks.ways import Piece, Verdicts, ways
 from models.blocks import Float64
-from service.app import build_server
-from service.settings import Settings
 from tests.integration.processes import Served, served
-from tests.integration.running import Running, client_of, eventually, until_ready
+from tests.integration.running import eventually, until_ready
 
 FROM_TRAINING, FROM_NOTHING = "plant/goes-on", "plant/begins"
 """Streams: one is live from its first observation, the other washes out on its own first ones."""
@@ -128,24 +125,6 @@ async def until_saved(client: httpx.AsyncClient) -> None:
         return (await numbers_of(client))["stepwatch_snapshot_age_seconds"] == 0
 
     await eventually(is_so)
-
-
-@asynccontextmanager
-async def listening_service(settings: Settings) -> AsyncIterator[Running]:
-    """Serve in this loop until the end of the block, which begins when it listens."""
-    server = build_server(settings)
-    serving = asyncio.create_task(server.serve())
-    up = asyncio.create_task(server._is_up.wait())
-    await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
-    up.cancel()
-    try:
-        if serving.done():
-            await serving
-        async with client_of(server.url) as client:
-            yield Running(server, client)
-    finally:
-        server.should_exit = True
-        await serving
 
 
 @asynccontextmanager

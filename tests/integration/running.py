@@ -75,11 +75,16 @@ def client_of(url: str) -> httpx.AsyncClient:
 
 
 @asynccontextmanager
-async def running_service(settings: Settings) -> AsyncIterator[Running]:
-    """Serve in this loop until the end of the block."""
+async def running_service(settings: Settings, *, is_ready: bool = True) -> AsyncIterator[Running]:
+    """Serve in this loop until the end of the block, which begins when it is ready or listens."""
     server = build_server(settings)
     serving = asyncio.create_task(server.serve())
-    await server.until_started(serving)
+    if is_ready:
+        await server.until_started(serving)
+    else:
+        up = asyncio.create_task(server._is_up.wait())
+        await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
+        up.cancel()
     try:
         if serving.done():
             await serving

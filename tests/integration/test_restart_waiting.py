@@ -13,7 +13,6 @@ from structlog.testing import capture_logs
 from benchmarks.service import free_port
 from tests.integration.faulty import FaultProxy
 from tests.integration.restarts import (
-    listening_service,
     numbers_of,
     outcomes_of,
     view_of,
@@ -64,7 +63,7 @@ async def test_a_store_that_takes_its_time(tmp_path: Path, redis: RedisServer, f
         settings = settings_of(tmp_path, redis_url=url, start="own", restore_wait_s=60)
         proxy.black_hole = fault == "hangs"
         proxy.latency_s = 0.7 if fault == "is slow" else 0.0
-        async with listening_service(settings) as service:
+        async with running_service(settings, is_ready=False) as service:
             await check_not_ready(service)
             if fault == "hangs":
                 await eventually(lambda: has_failed(service))
@@ -87,7 +86,7 @@ async def test_a_store_that_is_absent(tmp_path: Path, redis: RedisServer) -> Non
     await asyncio.to_thread(redis.stop)
     settings = settings_of(tmp_path, redis_url=url, restore_wait_s=1, snapshot_every_s=0.1)
     with capture_logs() as logs:
-        async with listening_service(settings) as service:
+        async with running_service(settings, is_ready=False) as service:
             await check_not_ready(service)
             await until_ready(service.http)
             assert (await judged(service.http, "a", 0))[0] == "live"
@@ -117,7 +116,7 @@ async def test_a_stop_while_restoring(tmp_path: Path, redis: RedisServer) -> Non
         url = f"redis://127.0.0.1:{proxy.port}"
         await left_behind(tmp_path, url)
         proxy.black_hole = True
-        async with listening_service(settings_of(tmp_path, redis_url=url)) as service:
+        async with running_service(settings_of(tmp_path, redis_url=url), is_ready=False) as service:
             await check_not_ready(service)
         proxy.black_hole = False
         async with running_service(settings_of(tmp_path, redis_url=url)) as service:

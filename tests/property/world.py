@@ -88,7 +88,8 @@ class World(Holdings):
     def _not_admitted(self, stream_id: str) -> str:
         is_full = len(self.here) >= MAX_STREAMS
         if stream_id in self.away:
-            return "too-many-streams" if is_full else "snapshot-unavailable"
+            is_packed = is_full and self._idle() is None
+            return "too-many-streams" if is_packed else "snapshot-unavailable"
         return "too-many-streams" if is_full and self._idle() is None else ""
 
     def _create(self, stream_id: str, own: dict[str, Any]) -> None:
@@ -131,8 +132,8 @@ class World(Holdings):
         if stream_id in self.away:
             self.recall([stream_id])
         if stream_id in self.away:
-            is_full = len(self.here) >= MAX_STREAMS
-            raise Unavailable("too-many-streams" if is_full else "not-ready")
+            is_packed = len(self.here) >= MAX_STREAMS and self._idle() is None
+            raise Unavailable("too-many-streams" if is_packed else "not-ready")
         return self.here.get(stream_id)
 
     def delete(self, stream_id: str) -> None:

@@ -189,7 +189,7 @@ async def test_census_knows_every_stream_of_every_model() -> None:
     directory = make_directory(make_model("pumps"), make_model("fans", 2))
     async with running(make_engine(directory)) as engine:
         await sent(engine, columns(["a", "b", "b"], [GOOD] * 3))
-        pumps, fans = await engine.streams.census()
+        pumps, fans = await engine.census()
     assert [stream.stream_id for stream in pumps.streams] == ["a", "b"]
     assert pumps.record["seen"].tolist() == [1, 2]
     assert (fans.model.name, len(fans.record["seen"])) == ("fans", 0)
