@@ -129,7 +129,7 @@ def columns(
     size = len(raw)
     return Columns(
         rows=np.arange(size) if rows is None else np.asarray(rows, np.int64),
-        stream_ids=[stream_ids] * size if isinstance(stream_ids, str) else stream_ids,
+        stream_ids=(stream_ids,) * size if isinstance(stream_ids, str) else tuple(stream_ids),
         times=np.full(size, NO_TIME) if times is None else np.asarray(times, np.int64),
         seqs=np.full(size, NO_SEQ) if seqs is None else np.asarray(seqs, np.int64),
         values=raw,

@@ -10,11 +10,12 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from models.blocks import ObservationBlock, VerdictBlock
-from service.engine.columns import Judged
+from models.blocks import VerdictBlock
+from service.engine.columns import Judged, Single
 from service.engine.errors import Overloaded
-from service.engine.model import Model
+from service.engine.model import Model, Stream
 from service.engine.routing import Batch, Routed
+from service.engine.waiting import One, Rows, Waiting, joined
 
 _log = structlog.get_logger("stepwatch.batcher")
 
@@ -29,15 +30,6 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    """Rows that wait to be scored."""
-
-    routed: Routed
-    received_at: float
-    future: asyncio.Future[Judged]
-
-
-@dataclass(frozen=True, slots=True)
 class _Job:
     """Other work on the slabs; `then` runs on the loop, before anything that came later."""
 
@@ -47,7 +39,7 @@ class _Job:
     is_long: bool
 
 
-_Outcome = tuple[list[_Rows], VerdictBlock | Exception] | tuple[_Job, Any]
+_Outcome = tuple[list[Waiting], VerdictBlock | Exception] | tuple[_Job, Any]
 
 
 class Batcher:
@@ -65,7 +57,7 @@ class Batcher:
     def __init__(self, conclude: Callable[[Batch], Judged], *, max_rows: int) -> None:
         self._conclude = conclude
         self._max_rows: Final = max_rows
-        self._queue: deque[_Rows | _Job] = deque()
+        self._queue: deque[Waiting | _Job] = deque()
         self._waiting = 0
         self._is_scheduled = False
         self._is_closed = False
@@ -92,7 +84,17 @@ class Batcher:
         """Take rows in; there must be room."""
         future = asyncio.get_running_loop().create_future()
         self._waiting += len(routed.rows)
-        self._queue.append(_Rows(routed, received_at, future))
+        self._queue.append(Rows(routed, received_at, future))
+        self._schedule()
+        return future
+
+    def submit_one(
+        self, stream: Stream, single: Single, arrival: int, received_at: float
+    ) -> asyncio.Future[Judged]:
+        """Take one row in; there must be room, and its values must fit the stream's model."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting += 1
+        self._queue.append(One(stream.model, (stream,), single, arrival, received_at, future))
         self._schedule()
         return future
 
@@ -134,13 +136,13 @@ class Batcher:
         wrapped = asyncio.wrap_future(task)
         wrapped.add_done_callback(lambda done: self._finish(done.result()))
 
-    def _take(self) -> tuple[list[_Rows | _Job], int]:
+    def _take(self) -> tuple[list[Waiting | _Job], int]:
         """Take a batch off the queue; gives also what it costs, counted in rows."""
-        work: list[_Rows | _Job] = []
+        work: list[Waiting | _Job] = []
         rows = cost = 0
         while self._queue and rows < MAX_BATCH_ROWS:
             item = self._queue.popleft()
-            rows += len(item.routed.rows) if isinstance(item, _Rows) else 0
+            rows += 0 if isinstance(item, _Job) else len(item.streams)
             cost += _cost(item)
             work.append(item)
         return work, cost
@@ -164,8 +166,8 @@ class Batcher:
             result = after if isinstance(after, Exception) else result
         _resolve(job.future, result)
 
-    def _finish_rows(self, items: list[_Rows], result: VerdictBlock | Exception) -> None:
-        sizes = [len(item.routed.rows) for item in items]
+    def _finish_rows(self, items: list[Waiting], result: VerdictBlock | Exception) -> None:
+        sizes = [len(item.streams) for item in items]
         self._waiting -= sum(sizes)
         judged = result
         if not isinstance(result, Exception):
@@ -181,29 +183,31 @@ class Batcher:
             start += size
 
 
-def _cost(item: _Rows | _Job) -> int:
+def _cost(item: Waiting | _Job) -> int:
     if isinstance(item, _Job):
         return INLINE_ROWS + 1 if item.is_long else 0
-    rows = len(item.routed.rows)
-    return rows + ROWS_A_ROUND * (rows // len(set(item.routed.streams)) - 1)
+    rows = len(item.streams)
+    if rows == 1:
+        return 1
+    return rows + ROWS_A_ROUND * (rows // len(set(item.streams)) - 1)
 
 
-def _batch(items: list[_Rows], sizes: list[int], verdicts: VerdictBlock) -> Batch:
+def _batch(items: list[Waiting], sizes: list[int], verdicts: VerdictBlock) -> Batch:
     return Batch(
-        model=items[0].routed.model,
-        streams=[stream for item in items for stream in item.routed.streams],
+        model=items[0].model,
+        streams=[stream for item in items for stream in item.streams],
         verdicts=verdicts,
         received_at=[(item.received_at, size) for item, size in zip(items, sizes, strict=True)],
     )
 
 
-def _perform(work: list[_Rows | _Job]) -> list[_Outcome]:
+def _perform(work: list[Waiting | _Job]) -> list[_Outcome]:
     """Do the work in order; rows between two jobs go to each bank as one block."""
     outcomes: list[_Outcome] = []
-    together: dict[Model, list[_Rows]] = {}
+    together: dict[Model, list[Waiting]] = {}
     for item in work:
-        if isinstance(item, _Rows):
-            together.setdefault(item.routed.model, []).append(item)
+        if not isinstance(item, _Job):
+            together.setdefault(item.model, []).append(item)
             continue
         outcomes += _advanced(together)
         together = {}
@@ -211,16 +215,12 @@ def _perform(work: list[_Rows | _Job]) -> list[_Outcome]:
     return outcomes + _advanced(together)
 
 
-def _advanced(together: dict[Model, list[_Rows]]) -> list[_Outcome]:
-    outcomes: list[_Outcome] = []
-    for model, items in together.items():
-        blocks = [item.routed.block for item in items]
-        outcomes.append((items, _attempt(partial(_advance, model, blocks))))
-    return outcomes
+def _advanced(together: dict[Model, list[Waiting]]) -> list[_Outcome]:
+    return [(items, _attempt(partial(_advance, model, items))) for model, items in together.items()]
 
 
-def _advance(model: Model, blocks: list[ObservationBlock]) -> VerdictBlock:
-    return model.bank.advance(ObservationBlock.joined(blocks))
+def _advance(model: Model, items: list[Waiting]) -> VerdictBlock:
+    return model.bank.advance(joined(items))
 
 
 def _attempt(call: Callable[[], Any]) -> Any:

@@ -66,6 +66,12 @@ class Changes:
         for column in (self.since, self.recent_since):
             column[slots] = np.minimum(column[slots], now)
 
+    def touch_one(self, slot: int, now: float) -> None:
+        """Note that an observation of one stream came in."""
+        self.arrived[slot] = now
+        for column in (self.since, self.recent_since):
+            column[slot] = min(column[slot], now)
+
     def begin(self, slots: Int, now: float) -> None:
         """Note that all of these streams is new: nothing stored of them counts.
 

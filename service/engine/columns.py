@@ -1,8 +1,8 @@
 """What a door hands the engine, and what it gets back: requests and answers as columns."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from models.blocks import Float64, Int
 from service.engine.errors import RowError
@@ -23,7 +23,7 @@ class Columns:
     """
 
     rows: Int
-    stream_ids: Sequence[str]
+    stream_ids: tuple[str, ...]
     times: Int
     seqs: Int
     values: Float64
@@ -47,6 +47,26 @@ class Request:
     columns: list[Columns]
     errors: dict[int, RowError] = field(default_factory=dict)
     explain: bool = False
+
+
+class Single(NamedTuple):
+    """One observation by itself, as most requests and frames hold it: no columns of one row.
+
+    Attributes:
+        door: Which way it came: the label in metrics.
+        stream_id: Not yet checked.
+        time: Microseconds UTC; `NO_TIME` where none was given.
+        seq: `NO_SEQ` where none was given.
+        values: Raw values in the model's order; None means missing.
+        explain: Whether the verdict gets contributors.
+    """
+
+    door: str
+    stream_id: str
+    time: int
+    seq: int
+    values: list[float | None]
+    explain: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import structlog
 from service.engine.alerts import AlertPolicy, Alerts
 from service.engine.batcher import Batcher
 from service.engine.census import Census, take_census
-from service.engine.columns import Pending, Request
+from service.engine.columns import Judged, Pending, Request, Single
 from service.engine.conclusion import Conclusion
 from service.engine.counters import Counters
 from service.engine.directory import Directory
@@ -162,6 +162,26 @@ class Engine:
             (routed.rows, self._batcher.submit(routed, received_at)) for routed in routing.routed
         ]
         return Pending(request.size, parts, routing.errors)
+
+    def take_one(self, single: Single) -> asyncio.Future[Judged] | None:
+        """Take a single observation in, if its stream is here and its values fit.
+
+        Returns:
+            Where its verdict or refusal will stand; None: nothing was done, ask `take`.
+
+        Raises:
+            NotReady: If the engine is starting or stopping.
+            Overloaded: If too many observations wait already; this was not taken.
+        """
+        self.streams.check_ready()
+        stream = self.directory.get(single.stream_id)
+        if stream is None or len(single.values) != stream.model.bank.n_features:
+            return None
+        self._batcher.check_room(1)
+        now = self.clock.monotonic()
+        self.counters.received[single.door] += 1
+        stream.model.changes.touch_one(stream.slot, now)
+        return self._batcher.submit_one(stream, single, self.clock.now(), now)
 
     async def census(self) -> list[Census]:
         """Read what the banks know of all streams, off the loop."""

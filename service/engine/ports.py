@@ -3,7 +3,8 @@
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from functools import cached_property
+from typing import Literal, NamedTuple, Protocol
 
 from models.blocks import VerdictBlock
 
@@ -57,7 +58,22 @@ class Mark:
     status: MarkStatus
 
 
-@dataclass(frozen=True, slots=True)
+class VerdictLists(NamedTuple):
+    """Columns of a `VerdictBlock` under their names, as lists of plain numbers."""
+
+    times: list[int]
+    seqs: list[int]
+    refusal: list[int]
+    phase: list[int]
+    score: list[float]
+    threshold: list[float]
+    severity: list[float]
+    is_anomaly: list[int]
+    done: list[int]
+    of: list[int]
+
+
+@dataclass(frozen=True)
 class Scored:
     """A verdict block with the names that belong to it.
 
@@ -74,6 +90,12 @@ class Scored:
     stream_ids: Sequence[str]
     verdicts: VerdictBlock
     marks: dict[int, Mark] = field(default_factory=dict)
+
+    @cached_property
+    def lists(self) -> VerdictLists:
+        """The columns as lists: many answers and sinks read the same block, row by row."""
+        columns = (getattr(self.verdicts, name).tolist() for name in VerdictLists._fields)
+        return VerdictLists(*columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ def _columns(
     return [
         Columns(
             rows=places,
-            stream_ids=[keys.stream_ids[place] or "" for place in places.tolist()],
+            stream_ids=tuple([keys.stream_ids[place] or "" for place in places.tolist()]),
             times=keys.times[places],
             seqs=keys.seqs[places],
             values=values[~refused],

@@ -87,7 +87,7 @@ def _joined(group: list[_Taken], stream_id: str | None) -> Columns:
     first = group[0][1].values
     return Columns(
         rows=np.array([place for place, _, _ in group], np.int64),
-        stream_ids=[stream_id or one.stream_id or "" for _, one, _ in group],
+        stream_ids=tuple([stream_id or one.stream_id or "" for _, one, _ in group]),
         times=np.array([at for _, _, at in group], np.int64),
         seqs=np.array([NO_SEQ if one.seq is None else one.seq for _, one, _ in group], np.int64),
         values=np.array([_numbers(one) for _, one, _ in group], np.float64),

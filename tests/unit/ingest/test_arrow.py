@@ -51,7 +51,7 @@ def test_ids_plain_or_as_a_dictionary(kind: Any) -> None:
     ids = pa.array(["a", "b", "a"])
     ids = ids.dictionary_encode() if kind == "dictionary" else ids.cast(kind)
     columns = only(decoded({"stream_id": ids, "flow": [1.0, 2.0, 3.0]}))
-    assert columns.stream_ids == ["a", "b", "a"]
+    assert columns.stream_ids == ("a", "b", "a")
     assert columns.metrics == ("flow",)
 
 
@@ -78,7 +78,7 @@ def test_rows_of_different_widths() -> None:
     }  # fmt: skip
     assert found[1].values.tolist() == [[1], [4]]
     assert found[2].values.tolist() == [[2, 3], [5, 6]]
-    assert found[2].stream_ids == ["b", "f"]
+    assert found[2].stream_ids == ("b", "f")
     assert {place: error.type for place, error in request.errors.items()} == {
         2: "invalid-observation"
     }

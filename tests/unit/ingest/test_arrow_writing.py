@@ -54,7 +54,7 @@ def table_of(answer: Answer) -> Any:
     columns = [
         Columns(
             rows=places,
-            stream_ids=list(one.scored.stream_ids[one.start : one.stop]),
+            stream_ids=tuple(one.scored.stream_ids[one.start : one.stop]),
             times=np.zeros(len(places), np.int64),
             seqs=np.full(len(places), NO_SEQ),
             values=np.zeros((len(places), 1)),

@@ -35,7 +35,7 @@ def test_one_observation() -> None:
     assert found.is_single
     assert (found.request.door, found.request.size, found.request.explain) == ("test", 1, True)
     (columns,) = found.request.columns
-    assert (columns.rows.tolist(), columns.stream_ids) == ([0], ["a"])
+    assert (columns.rows.tolist(), columns.stream_ids) == ([0], ("a",))
     assert (columns.times.tolist(), columns.seqs.tolist()) == ([1763762400250000], [42])
     np.testing.assert_array_equal(columns.values, [[1.5, np.nan]])
     assert columns.metrics is None
@@ -98,7 +98,7 @@ def test_of_a_name_given_twice_the_last_counts() -> None:
     """As in most JSON readers."""
     text = '{"stream_id": "b", "stream_id": "a", "values": {"x": 1, "x": 2}}'
     (columns,) = decoded(text).columns
-    assert (columns.stream_ids, columns.values.tolist()) == (["a"], [[2]])
+    assert (columns.stream_ids, columns.values.tolist()) == (("a",), [[2]])
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_the_stream_is_named_by_path_or_body(
     text = f'{{"stream_id": {body_id}, "values": [1]}}'.encode()
     request = DECODER.body(text, stream_id=path_id).request
     assert [error.type for error in request.errors.values()] == ([] if kind is None else [kind])
-    assert [columns.stream_ids for columns in request.columns] == ([] if kind else [["a"]])
+    assert [columns.stream_ids for columns in request.columns] == ([] if kind else [("a",)])
 
 
 @pytest.mark.parametrize("text", [f"[{GOOD}]", f" \n[{GOOD}, null]", "[1]", f"[{GOOD}, [1]]"])

@@ -17,7 +17,7 @@ def test_a_line_is_an_observation() -> None:
     decoded = DECODER.body(data)
     (columns,) = decoded.request.columns
     assert (decoded.is_single, decoded.request.size, decoded.request.door) == (False, 2, "test")
-    assert columns.stream_ids == ["a", "b"]
+    assert columns.stream_ids == ("a", "b")
     assert columns.rows.tolist() == [0, 1]
     assert columns.seqs.tolist() == [7, -1]
     np.testing.assert_array_equal(columns.values, [[1, 2], [np.nan, 4]])
@@ -45,7 +45,7 @@ def test_no_json_says_so() -> None:
 def test_the_path_names_the_stream() -> None:
     """Beside the stream of the path a line may name no other."""
     request = DECODER.body(b'{"values": [1]}\n' + GOOD, stream_id="b").request
-    assert request.columns[0].stream_ids == ["b"]
+    assert request.columns[0].stream_ids == ("b",)
     assert request.errors[1].type == "invalid-id"
 
 
