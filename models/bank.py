@@ -5,32 +5,33 @@ from typing import Final
 
 import numpy as np
 
-from models import registry
+from models import cadence, order, registry, verdicts
 from models.base import Prediction, State
 from models.blocks import (
+    NO_TIME,
     Anomaly,
+    Bool,
     Explanations,
     Float32,
     Float64,
     Int,
     ObservationBlock,
-    Phase,
     Refusal,
     VerdictBlock,
-    rounds,
 )
 from models.checkpoint import Checkpoint
+from models.judging import Judge, taken_along
 from models.options import StreamOptions
 from models.recent import RecentBlock
+from models.record import Columns, Numbers
+from models.rounds import Rounds
 from models.scaler import MinMaxScaler
 from models.scoring import scoring
 from models.slots import Slots
 from models.spec import REFERENCE_STEPS
 
 # numpy looks a member of an enum up anew in every operation; a plain number costs a tenth
-_YES, _NO, _UNKNOWN = int(Anomaly.YES), int(Anomaly.NO), int(Anomaly.UNKNOWN)
-_WASHOUT, _WARMUP, _LIVE = int(Phase.WASHOUT), int(Phase.WARMUP), int(Phase.LIVE)
-_TAKEN = int(Refusal.NONE)
+_YES, _TAKEN = int(Anomaly.YES), int(Refusal.NONE)
 
 
 class StreamBank(Slots):
@@ -64,6 +65,8 @@ class StreamBank(Slots):
             self._after(checkpoint.reference_tail),
             checkpoint.validation_scores,
         )
+        self._rounds = Rounds()
+        self._judge = Judge(self._thresholds, spec.washout)
 
     def take_over(
         self, slots: Int, record: State, recent: RecentBlock, options: StreamOptions
@@ -95,7 +98,10 @@ class StreamBank(Slots):
         raw = recent.raw()
         for step in range(REFERENCE_STEPS - int(fresh.max(initial=0)), REFERENCE_STEPS):
             rows = np.flatnonzero(REFERENCE_STEPS - step <= fresh)
-            self._feed(slots[rows], raw[rows, step])
+            chosen = slots[rows]
+            columns = self._record.columns(chosen)
+            self._feed(chosen, columns, raw[rows, step], self._memory.gather(chosen))
+            self._record.put(chosen, columns)
 
     def advance(self, block: ObservationBlock) -> VerdictBlock:
         """Take every row that can be taken, in order, and judge it.
@@ -105,91 +111,137 @@ class StreamBank(Slots):
         """
         if block.values.shape != (len(block), self.n_features):
             raise ValueError(f"values {block.values.shape}, expected [B, {self.n_features}]")
-        verdicts = VerdictBlock.blank(block)
-        parts = [self._advance_round(block, rows, verdicts) for rows in rounds(block.slots)]
-        return replace(verdicts, explanations=Explanations.joined(parts, self.n_features))
+        if not len(block):
+            return VerdictBlock.blank(block)
+        parts = self._rounds.parts(block.slots)
+        if len(parts) == 1:
+            return self._taken(block)
+        found = [(rows, self._taken(block.taken(rows))) for rows in parts]
+        return verdicts.merged(VerdictBlock.blank(block), found)
 
-    def _advance_round(
-        self, block: ObservationBlock, rows: Int, verdicts: VerdictBlock
-    ) -> Explanations:
-        """Advance rows of different streams; everything of one stream's step happens here."""
-        self._record.date(block, rows, verdicts.times)
-        refusal = self._record.refusals(block, rows, verdicts.times)
-        verdicts.refusal[rows] = refusal
-        if refusal.any():
-            rows = rows[refusal == _TAKEN]
-        slots, values = block.slots[rows], block.values[rows]
-        gaps = self._record.gaps(block, rows, verdicts.times)
-        if gaps.any():
-            self._wash_out(slots[gaps])
-            self._recent.begin(slots[gaps])
-            self._record["washout_left"][slots[gaps]] = self.spec.washout
-        prediction = self._feed(slots, values)
-        score = self._scoring.score(prediction.residual, self._scale_of(slots))
-        self._judge(rows, verdicts, np.where(prediction.valid, score, np.nan))
-        self._record.remember(block, rows, verdicts)
+    def _taken(self, block: ObservationBlock) -> VerdictBlock:
+        """Take rows of different streams, or rows of one stream."""
+        if len(block) > 1 and block.slots[0] != block.slots[-1]:
+            return self._across(block)
+        wholes = order.wholes(block.values)
+        rows = list(zip(block.times.tolist(), block.seqs.tolist(), wholes, strict=True))
+        parts, at, slot = list[tuple[Int, VerdictBlock]](), 0, int(block.slots[0])
+        while at < len(block):
+            one = self._record.one(slot)
+            times = taken_along(one, rows[at:] if at else rows, block.arrival)
+            if len(times) == len(block):
+                return self._along(block, one, times)
+            # what is no plain row is looked at by itself
+            places = np.arange(at, at + max(len(times), 1))
+            part = block.taken(places)
+            found = self._along(part, one, times) if times else self._across(part)
+            parts.append((places, found))
+            at += len(places)
+        return verdicts.merged(VerdictBlock.blank(block), parts)
 
-        explained = (verdicts.is_anomaly[rows] == _YES) | (
-            block.explain[rows] & ~np.isnan(verdicts.score[rows])
-        )
-        return self._explain(rows, values, prediction, slots, np.flatnonzero(explained))
-
-    def _explain(
-        self, rows: Int, values: Float64, prediction: Prediction, slots: Int, chosen: Int
-    ) -> Explanations:
-        """Say why, for the few rows that are chosen: for all it would cost as much as a step."""
-        if not len(chosen):
-            return Explanations.joined([], self.n_features)
-        chosen_slots = slots[chosen]
-        scaler, scale = self._scaler.of(chosen_slots), self._scale_of(chosen_slots)
-        return Explanations(
-            rows=rows[chosen],
-            actual=values[chosen],
-            expected=scaler.unscale(prediction.expected[chosen]),
-            share=self._scoring.contributions(prediction.residual[chosen], scale),
-        )
-
-    def _feed(self, slots: Int, values: Float64) -> Prediction:
-        """Let the scorer take one observation of each of these slots, `[B, F]`."""
-        shares, scaler = self._range.shares(values), self._scaler.of(slots)
-        x = scaler.clipped(shares) if scaler is self._range else scaler.scale(values)
-        prediction, memory = self.scorer.step(self._memory.gather(slots), x)
+    def _along(
+        self, block: ObservationBlock, one: Numbers[int, float], times: list[int]
+    ) -> VerdictBlock:
+        """Judge rows of one stream that are taken, the scorer running over all of them at once."""
+        slots = block.slots[:1]
+        shares = self._range.shares(block.values)
+        x = self._scaled(slots, block.values, shares)
+        run, memory = self.scorer.run(self._memory.gather(slots), x[:, None])
+        prediction = Prediction(run.residual[:, 0], run.expected[:, 0], run.valid[:, 0])
+        found = self._judge.along(block, one, times, self._score_of(slots, prediction))
         self._memory.scatter(slots, memory)
-        self._recent.push(slots, shares)
+        self._recent.push_one(int(slots[0]), one, shares)
+        self._record.put_one(int(slots[0]), one)
+        return self._explained(block, found, prediction)
+
+    def _across(self, block: ObservationBlock) -> VerdictBlock:
+        """Take rows of different streams."""
+        columns = self._record.columns(block.slots)
+        if order.is_plain(block, columns):
+            return self._judged(block, columns, block.times, None)
+        times, is_dated = order.date(block, columns), block.times != NO_TIME
+        refusal = order.refusals(block, times, columns)
+        rows = np.flatnonzero(refusal == _TAKEN)
+        if len(rows) == len(block):
+            return self._judged(block, columns, times, is_dated)
+        refused = verdicts.refused(block, times, refusal)
+        if not len(rows):
+            return refused
+        found = self._judged(block.taken(rows), columns.taken(rows), times[rows], is_dated[rows])
+        return verdicts.merged(refused, [(rows, found)])
+
+    def _judged(
+        self, block: ObservationBlock, columns: Columns, times: Int, is_dated: Bool | None
+    ) -> VerdictBlock:
+        """Judge rows of different streams that are taken.
+
+        Args:
+            block: The rows.
+            columns: Their streams as they stand; changed, and written back.
+            times: Times of the rows, `[B]`.
+            is_dated: Which of them came with the rows; None: all, and no value is missing.
+        """
+        slots, memory = block.slots, self._memory.gather(block.slots)
+        since = cadence.intervals(columns, times, is_dated, block.arrival)
+        gap = cadence.gaps(columns, since)
+        if gap.any():
+            self._begin(columns, memory, gap)
+        prediction = self._feed(slots, columns, block.values, memory)
+        score = self._score_of(slots, prediction)
+        found = self._judge.across(block, columns, times, since, score)
+        self._record.put(slots, columns)
+        return self._explained(block, found, prediction)
+
+    def _begin(self, columns: Columns, memory: State, gap: Bool) -> None:
+        """Let streams begin anew after a gap, `[B]`."""
+        columns.washout_left[gap] = self.spec.washout
+        columns.pushed[gap] = 0
+        columns.begun[gap] = self._recent.new_run()
+        for name, rows in memory.items():
+            rows[gap] = self._washed_out[name]
+
+    def _feed(self, slots: Int, columns: Columns, values: Float64, memory: State) -> Prediction:
+        """Let the scorer take one observation of each of these slots, `[B, F]`."""
+        shares = self._range.shares(values)
+        prediction, memory = self.scorer.step(memory, self._scaled(slots, values, shares))
+        self._memory.scatter(slots, memory)
+        self._recent.push(slots, columns, shares)
         return prediction
 
-    def _judge(self, rows: Int, verdicts: VerdictBlock, score: Float64) -> None:
-        """Judge scores against the threshold as it stands, then let them enter it.
+    def _scaled(self, slots: Int, values: Float64, shares: Float32) -> Float32:
+        if self._scaler is self._range:
+            return self._range.clipped(shares)
+        return self._scaler.of(slots).scale(values)
 
-        A score is NaN where the scorer had nothing to compare with: no verdict, and none enters.
-        """
-        slots = verdicts.slots[rows]
-        left = self._record["washout_left"][slots]
-        washing = left > 0
-        threshold = np.where(washing, np.nan, self._thresholds.thresholds(slots))
-        score = np.where(washing, np.nan, score)
-        warming = ~washing & np.isnan(threshold)
-        known = ~np.isnan(score)
-        self._thresholds.enter(slots[known], score[known], threshold[known])
-        held = self._thresholds.counts(slots)
-        self._record["washout_left"][slots] = np.maximum(left - 1, 0)
+    def _score_of(self, slots: Int, prediction: Prediction) -> Float64:
+        """Score residuals; NaN where there was no prediction to compare with."""
+        score = self._scoring.score(prediction.residual, self._scale_of(slots))
+        if not prediction.valid.all():
+            score = np.where(prediction.valid, score, np.nan)
+        return score
 
-        anomaly = np.where(score > threshold, _YES, _NO)
-        verdicts.score[rows], verdicts.threshold[rows] = score, threshold
-        verdicts.severity[rows] = score / threshold
-        is_judged = known & ~np.isnan(threshold)
-        verdicts.is_anomaly[rows] = np.where(is_judged, anomaly, _UNKNOWN)
-        verdicts.phase[rows] = np.where(washing, _WASHOUT, np.where(warming, _WARMUP, _LIVE))
-        if is_judged.all():  # live: there is no progress to tell of
-            return
-        of_washout, of_warmup = self.spec.washout, self._thresholds.min_scores
-        verdicts.of[rows] = np.where(washing, of_washout, np.where(warming, of_warmup, 0))
-        verdicts.done[rows] = np.where(washing, of_washout - left + 1, np.where(warming, held, 0))
+    def _explained(
+        self, block: ObservationBlock, found: VerdictBlock, prediction: Prediction
+    ) -> VerdictBlock:
+        """Say why, for anomalies and rows that asked: for all it would cost as much as a step."""
+        wanted = found.is_anomaly == _YES
+        if block.explain.any():
+            wanted |= block.explain & ~np.isnan(found.score)
+        if not wanted.any():
+            return found
+        rows = np.flatnonzero(wanted)
+        slots = block.slots[rows]
+        explanations = Explanations(
+            rows=rows,
+            actual=block.values[rows],
+            expected=self._scaler.of(slots).unscale(prediction.expected[rows]),
+            share=self._scoring.contributions(prediction.residual[rows], self._scale_of(slots)),
+        )
+        return replace(found, explanations=explanations)
 
     def _scale_of(self, slots: Int) -> Float32:
-        return (
-            self._residual_scale if len(self._residual_scale) == 1 else self._residual_scale[slots]
-        )
+        scale = self._residual_scale
+        return scale if len(scale) == 1 else scale[slots]
 
     def _after(self, reference_tail: Float64) -> State:
         """Run one stream that has seen nothing over the reference tail."""

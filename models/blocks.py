@@ -1,6 +1,5 @@
 """Blocks: many observations, or many verdicts, as columns that travel together."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Self
@@ -117,6 +116,12 @@ class Explanations:
     share: Float64
 
     @classmethod
+    def none(cls, n_features: int) -> Self:
+        """Make one of no rows."""
+        nothing = np.empty((0, n_features))
+        return cls(rows=np.empty(0, np.int64), actual=nothing, expected=nothing, share=nothing)
+
+    @classmethod
     def joined(cls, parts: list[Self], n_features: int) -> Self:
         """Merge parts whose rows are disjoint, ascending by row."""
         if len(parts) == 1:
@@ -212,27 +217,3 @@ def unfit(values: Float64, times: Int) -> Int:
         Refusal.TIME_OUT_OF_RANGE: beyond,
     }
     return np.select(list(reasons.values()), [int(code) for code in reasons], 0)
-
-
-def rounds(slots: Int) -> Iterator[Int]:
-    """Split rows into rounds: each holds a slot at most once, and a slot's rows keep their order.
-
-    Yields:
-        Row numbers, ascending; the first round holds the first row of every slot.
-    """
-    if len(slots) == 1:
-        yield np.zeros(1, np.int64)
-        return
-    order = np.argsort(slots, kind="stable")
-    ordered = slots[order]
-    is_first = np.ones(len(slots), np.bool_)
-    is_first[1:] = ordered[1:] != ordered[:-1]
-    if is_first.all():
-        yield np.arange(len(slots))
-        return
-    place = np.arange(len(slots))
-    rank = place - np.maximum.accumulate(np.where(is_first, place, 0))
-    by_rank = np.argsort(rank, kind="stable")
-    sizes = np.bincount(rank)
-    for rows in np.split(order[by_rank], np.cumsum(sizes)[:-1]):
-        yield np.sort(rows)

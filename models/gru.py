@@ -4,6 +4,7 @@ The unit is that of Cho et al., "Learning Phrase Representations using RNN Encod
 (2014), in the form torch.nn.GRU computes (reset gate applied after the product).
 """
 
+from math import isnan
 from typing import Final, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from models.base import Prediction, State, StateLayout, Weights
 from models.blocks import Float32
+from models.gru_sequence import GRUSequence
 from models.spec import Spec
 
 MAX_HIDDEN: Final = 4096
@@ -58,6 +60,7 @@ class GRUScorer:
         self._n_x_bias = bias_x[gates:].contiguous()
         self._n_head = torch.cat([to_gates_h[:, gates:], tensors["head.weight"].T], 1).contiguous()
         self._n_head_bias = torch.cat([bias_h[gates:], tensors["head.bias"]])
+        self._sequence = GRUSequence(weights, self.hidden)
 
     @classmethod
     def build(cls, spec: Spec, weights: Weights) -> Self:
@@ -121,10 +124,15 @@ class GRUScorer:
         prediction = Prediction(residual.numpy(), expected.numpy(), state["started"].copy())
         return prediction, {"hidden": hidden.numpy(), "started": np.ones(len(x), np.bool_)}
 
-    @torch.inference_mode()
     def run(self, state: State, x: Float32) -> tuple[Prediction, State]:
         """Take T observations of each of B streams, `x[T, B, F]`."""
         self._check(state, x, dimensions=3)
+        if x.shape[1] == 1 and len(x):
+            return self._run_one(state, x[:, 0])
+        return self._run_many(state, x)
+
+    @torch.inference_mode()
+    def _run_many(self, state: State, x: Float32) -> tuple[Prediction, State]:
         steps, batch = x.shape[:2]
         residual = np.empty((steps, batch, self.n_residuals), np.float32)
         expected = np.empty((steps, batch, self.n_features), np.float32)
@@ -137,13 +145,20 @@ class GRUScorer:
         started = state["started"] | (steps > 0)
         return Prediction(residual, expected, valid), {"hidden": hidden.numpy(), "started": started}
 
+    def _run_one(self, state: State, x: Float32) -> tuple[Prediction, State]:
+        """Take T observations of one stream, `x[T, F]`."""
+        residual, expected, hidden = self._sequence.run(state["hidden"][0], x)
+        valid = np.ones((len(x), 1), np.bool_)
+        valid[0] = state["started"]
+        prediction = Prediction(residual[:, None], expected[:, None], valid)
+        return prediction, {"hidden": hidden[None], "started": valid[-1] | True}
+
     def _next(self, hidden: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give the residual, the expectation and the new hidden state."""
         from_hidden = torch.addmm(self._n_head_bias, hidden, self._n_head)
-        expected = from_hidden[:, self.hidden :].contiguous()
-        missing = torch.isnan(x)
-        if missing.any():
-            x = torch.where(missing, expected, x)
+        expected = from_hidden[:, self.hidden :]
+        if isnan(x.sum().item()):  # a tenth of what looking at each value costs
+            x = torch.where(torch.isnan(x), expected, x)
         gates = torch.addmm(self._rz_bias, x, self._rz_x).addmm_(hidden, self._rz_h).sigmoid_()
         reset, update = gates[:, : self.hidden], gates[:, self.hidden :]
         candidate = torch.addmm(self._n_x_bias, x, self._n_x)

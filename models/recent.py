@@ -6,11 +6,10 @@ from typing import Final
 import numpy as np
 
 from models.blocks import Float32, Float64, Int
+from models.record import Columns, Numbers, Record
 from models.scaler import MinMaxScaler
-from models.slab import Slab
+from models.slab import Arrays
 from models.spec import REFERENCE_STEPS
-
-_LARGEST: Final = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,47 +64,62 @@ class RecentBlock:
         return np.where((self.begun == begun) & (fresh <= self.held), fresh, self.held)
 
 
-class Recent(Slab):
-    """Rings of the last 60 observations.
+class Recent(Arrays):
+    """Rings of the last 60 observations; how many were pushed, and when it began, is in the record.
 
     Values are kept as float32 shares of the training range: raw ones would lose a counter's small
     steps, and clipped ones what another scaler could still tell apart.
 
     Args:
         scaler: Gives the range, one row for all slots.
+        record: Where `pushed` and `begun` of each slot stand.
     """
 
-    def __init__(self, scaler: MinMaxScaler) -> None:
+    def __init__(self, scaler: MinMaxScaler, record: Record) -> None:
         self._scaler: Final = scaler
-        count = np.dtype(np.int64)
-        ring = ((REFERENCE_STEPS, scaler.minimum.shape[1]), np.dtype(np.float32))
-        super().__init__({"ring": ring, "pushed": ((), count), "begun": ((), count)})
+        self._record: Final = record
+        self._n_features: Final = scaler.minimum.shape[1]
+        super().__init__({"ring": ((REFERENCE_STEPS, self._n_features), np.dtype(np.float32))})
         self._runs = 0
+
+    def new_run(self) -> int:
+        """Number a run of observations that begins now."""
+        self._runs += 1
+        return self._runs
 
     def begin(self, slots: Int) -> None:
         """Forget what came so far: it does not go on."""
         self.clear(slots)
-        self._runs += 1
-        self["begun"][slots] = self._runs
+        self._record["pushed"][slots] = 0
+        self._record["begun"][slots] = self.new_run()
 
-    def push(self, slots: Int, shares: Float64) -> None:
+    def push(self, slots: Int, columns: Columns, shares: Float32) -> None:
         """Keep one observation of each of these slots, `[B, F]`."""
-        pushed = self["pushed"][slots]
-        kept = np.clip(shares, -_LARGEST, _LARGEST)
-        self["ring"][slots, pushed % REFERENCE_STEPS] = kept
-        self["pushed"][slots] = pushed + 1
+        rows = self["ring"].reshape(-1, self._n_features)
+        rows[slots * REFERENCE_STEPS + columns.pushed % REFERENCE_STEPS] = shares
+        columns.pushed += 1
+
+    def push_one(self, slot: int, one: Numbers[int, float], shares: Float32) -> None:
+        """Keep observations of one slot, `[T, F]`, the newest last."""
+        kept = shares[-REFERENCE_STEPS:]
+        one.pushed += len(shares)
+        if len(kept) == 1:
+            self["ring"][slot, (one.pushed - 1) % REFERENCE_STEPS] = kept[0]
+        else:
+            place = np.arange(one.pushed - len(kept), one.pushed) % REFERENCE_STEPS
+            self["ring"][slot, place] = kept
 
     def block(self, slots: Int, seen: Int) -> RecentBlock:
         """Copy what is held of these slots, whose streams have had so many observations."""
-        pushed = self["pushed"][slots]
+        pushed = self._record["pushed"][slots]
         place = (pushed[:, None] + np.arange(REFERENCE_STEPS)) % REFERENCE_STEPS
-        bounds = (len(slots), self._scaler.minimum.shape[1])
+        bounds = (len(slots), self._n_features)
         return RecentBlock(
             shares=self["ring"][slots[:, None], place],
             held=np.minimum(pushed, REFERENCE_STEPS),
             minimum=np.broadcast_to(self._scaler.minimum, bounds),
             span=np.broadcast_to(self._scaler.span, bounds),
-            begun=self["begun"][slots],
+            begun=self._record["begun"][slots],
             pushed=pushed,
             seen=seen,
         )
@@ -116,4 +130,4 @@ class Recent(Slab):
         # as if pushed from an empty ring: the oldest stands first
         place = (np.arange(REFERENCE_STEPS) - block.held[:, None]) % REFERENCE_STEPS
         self["ring"][slots] = block.shares[np.arange(len(block))[:, None], place]
-        self["pushed"][slots] = block.held
+        self._record["pushed"][slots] = block.held

@@ -1,158 +1,231 @@
-"""What a bank keeps of each stream beside the numbers: order, cadence, phase, counts."""
+"""Every number that a bank keeps of a stream beside the long rows: one short row a stream.
 
-from typing import Final
+A step reads and writes nearly all of them. As an array each, gathering and scattering twenty
+arrays costs more than the step itself; in one row they come and go together, three cache lines.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from models.base import StateLayout
-from models.blocks import (
-    NO_SEQ,
-    NO_TIME,
-    Anomaly,
-    Bool,
-    Float64,
-    Int,
-    ObservationBlock,
-    Refusal,
-    VerdictBlock,
-    unfit,
+from models.base import Array, State, StateLayout
+from models.blocks import NO_SEQ, NO_TIME, Float64, Int, Phase
+
+COUNTS: Final = (
+    "last_time",
+    "last_arrival",
+    "last_seq",
+    "seen",
+    "missing",
+    "anomalies",
+    "washout_left",
+    "phase",
+    "entered",
+    "policy",
+    "pushed",
+    "begun",
 )
-from models.slab import Slab
+MEASURES: Final = (
+    "step_us",
+    "pace_us",
+    "score",
+    "threshold",
+    "mean",
+    "m2",
+    "peak",
+    "z",
+    "floor",
+)
+WINDOW: Final = ("entered", "mean", "m2", "peak")
+RULES: Final = ("policy", "z", "floor")
+RUNS: Final = ("pushed", "begun")
+OWN: Final = tuple(name for name in (*COUNTS, *MEASURES) if name not in {*WINDOW, *RULES, *RUNS})
+"""Order, cadence, phase and counts: what means the same under every checkpoint."""
 
-GAP_STEPS: Final = 10
-"""More than so many usual steps without an observation are a gap."""
-MIN_ARRIVAL_GAP_US: Final = 5e6
-"""Arrivals jitter with the network: a pause below five seconds is neither a gap nor silence."""
-MIN_SEEN: Final = 10
-"""Observations before a stream's usual step is believed."""
-_LARGEST_RATIO: Final = 2.0
-_LEARNING: Final = 0.2
-_YES: Final = int(Anomaly.YES)
-
-_LAYOUT: Final[StateLayout] = {
-    "last_time": ((), np.dtype(np.int64)),
-    "last_seq": ((), np.dtype(np.int64)),
-    "last_arrival": ((), np.dtype(np.int64)),
-    "step_us": ((), np.dtype(np.float64)),
-    "pace_us": ((), np.dtype(np.float64)),
-    "seen": ((), np.dtype(np.int64)),
-    "missing": ((), np.dtype(np.int64)),
-    "anomalies": ((), np.dtype(np.int64)),
-    "washout_left": ((), np.dtype(np.int32)),
-    "phase": ((), np.dtype(np.int8)),
-    "score": ((), np.dtype(np.float64)),
-    "threshold": ((), np.dtype(np.float64)),
-}
+Count = TypeVar("Count", int, Int)
+Measure = TypeVar("Measure", float, Float64)
 
 
-class Record(Slab):
-    """Order and cadence of many streams.
+class Numbers(Generic[Count, Measure]):
+    """The numbers of one stream (`Numbers[int, float]`) or of B, an array `[B]` each.
 
-    Two usual intervals are learned of each stream: `step_us` between the times of its
-    observations, where they have times of their own, and `pace_us` between their arrivals. A
-    gateway that sends a hundred rows at once has a short step and a long pace.
+    A working copy: `Record.put` writes it back.
+
+    Attributes:
+        last_time, last_arrival: Microseconds UTC; `NO_TIME` before the first observation.
+        last_seq: Largest sequence number; `NO_SEQ` before the first.
+        seen, missing, anomalies: Observations, missing values and anomalies so far.
+        washout_left: Observations that washout still takes.
+        phase: `Phase` code.
+        entered: Scores that ever entered the threshold window.
+        policy: What a score above the threshold does, a number of `threshold.POLICIES`.
+        pushed, begun: Observations of the run that `Recent` holds the last of, and its number.
+        step_us, pace_us: Usual intervals between times and between arrivals; 0: not known.
+        score, threshold: The last ones.
+        mean, m2, peak: Of the window: mean, sum of squared deviations, the largest such sum.
+        z, floor: Threshold rule: sigmas above the mean, least sigma.
     """
+
+    __slots__ = (*COUNTS, *MEASURES, "table")
+
+    last_time: Count
+    last_arrival: Count
+    last_seq: Count
+    seen: Count
+    missing: Count
+    anomalies: Count
+    washout_left: Count
+    phase: Count
+    entered: Count
+    policy: Count
+    pushed: Count
+    begun: Count
+    step_us: Measure
+    pace_us: Measure
+    score: Measure
+    threshold: Measure
+    mean: Measure
+    m2: Measure
+    peak: Measure
+    z: Measure
+    floor: Measure
+
+    def __init__(self, counts: Iterable[Count], measures: Iterable[Measure]) -> None:
+        (
+            self.last_time,
+            self.last_arrival,
+            self.last_seq,
+            self.seen,
+            self.missing,
+            self.anomalies,
+            self.washout_left,
+            self.phase,
+            self.entered,
+            self.policy,
+            self.pushed,
+            self.begun,
+        ) = counts
+        (
+            self.step_us,
+            self.pace_us,
+            self.score,
+            self.threshold,
+            self.mean,
+            self.m2,
+            self.peak,
+            self.z,
+            self.floor,
+        ) = measures
+
+
+class Columns(Numbers[Int, Float64]):
+    """The numbers of B streams as rows of one table, `[fields, B]`; change them in place."""
+
+    __slots__ = ()
+
+    def __init__(self, table: NDArray[np.int64]) -> None:
+        self.table = table
+        super().__init__(table[: len(COUNTS)], table[len(COUNTS) :].view(np.float64))
+
+    def __len__(self) -> int:
+        """Count the streams."""
+        return int(self.table.shape[1])
+
+    def taken(self, rows: Int) -> "Columns":
+        """Copy some of them."""
+        return Columns(self.table[:, rows])
+
+    def replace(self, rows: Int, others: "Columns") -> None:
+        """Take some over again, changed."""
+        self.table[:, rows] = others.table
+
+
+class Record:
+    """A slab of `Numbers`, 8 bytes each; a column that `[]` gives may be changed in place."""
 
     def __init__(self) -> None:
-        super().__init__(_LAYOUT)
+        self.capacity = 0
+        self._table = np.zeros((0, len(COUNTS) + len(MEASURES)), np.int64)
+
+    @property
+    def layout(self) -> StateLayout:
+        """Give names, shapes and dtypes."""
+        kinds = dict.fromkeys(COUNTS, np.dtype(np.int64)) | dict.fromkeys(
+            MEASURES, np.dtype(np.float64)
+        )
+        return {name: ((), kind) for name, kind in kinds.items()}
+
+    def __getitem__(self, name: str) -> Array:
+        """Look at a whole column; it is replaced when the slab grows, so do not keep it."""
+        if name in COUNTS:
+            return self._table[:, COUNTS.index(name)]
+        column: Array = self._measures[:, MEASURES.index(name)]
+        return column
+
+    @property
+    def _measures(self) -> Float64:
+        return self._table[:, len(COUNTS) :].view(np.float64)
+
+    def grow(self, capacity: int) -> None:
+        """Make room for at least `capacity` rows, doubling so that growth stays cheap."""
+        if capacity <= self.capacity:
+            return
+        old, self.capacity = self._table, max(capacity, 2 * self.capacity)
+        self._table = np.zeros((self.capacity, old.shape[1]), np.int64)
+        self._table[: len(old)] = old
+
+    def columns(self, slots: Int) -> Columns:
+        """Copy the numbers of streams out."""
+        return Columns(np.ascontiguousarray(self._table.take(slots, 0).T))
+
+    def put(self, slots: Int, columns: Columns) -> None:
+        """Write them back; a slot must not stand twice."""
+        self._table[slots] = columns.table.T
+
+    def one(self, slot: int) -> Numbers[int, float]:
+        """Copy the numbers of one stream out."""
+        row, split = self._table[slot], len(COUNTS)
+        return Numbers(row[:split].tolist(), row[split:].view(np.float64).tolist())
+
+    def put_one(self, slot: int, numbers: Numbers[int, float]) -> None:
+        """Write them back."""
+        row, split, one = self._table[slot], len(COUNTS), numbers
+        row[:split] = (
+            one.last_time, one.last_arrival, one.last_seq, one.seen, one.missing, one.anomalies,
+            one.washout_left, one.phase, one.entered, one.policy, one.pushed, one.begun,
+        )  # fmt: skip
+        row[split:].view(np.float64)[:] = (
+            one.step_us, one.pace_us, one.score, one.threshold, one.mean, one.m2, one.peak, one.z,
+            one.floor,
+        )  # fmt: skip
+
+    def gather(self, slots: Int, names: Iterable[str] = (*COUNTS, *MEASURES)) -> State:
+        """Copy columns of rows out."""
+        columns = self.columns(slots)
+        return {name: getattr(columns, name) for name in names}
+
+    def scatter(self, slots: Int, rows: State) -> None:
+        """Write columns of rows back; a slot must not stand twice."""
+        for name, values in rows.items():
+            self[name][slots] = values
+
+    def clear(self, slots: Int) -> None:
+        """Zero rows."""
+        self._table[slots] = 0
 
     def start(self, slots: Int, *, washout: int) -> None:
-        """Begin streams that have seen nothing."""
-        self.clear(slots)
-        self["last_time"][slots] = NO_TIME
-        self["last_arrival"][slots] = NO_TIME
-        self["last_seq"][slots] = NO_SEQ
-        self["score"][slots] = np.nan
-        self["threshold"][slots] = np.nan
-        self["washout_left"][slots] = washout
+        """Begin streams that have seen nothing; their window, rule and run stay."""
+        new: dict[str, Any] = dict.fromkeys(OWN, 0)
+        new |= {"last_time": NO_TIME, "last_arrival": NO_TIME, "last_seq": NO_SEQ}
+        new |= {"score": np.nan, "threshold": np.nan, "washout_left": washout}
+        for name, value in new.items():
+            self[name][slots] = value
 
-    def date(self, block: ObservationBlock, rows: Int, times: Int) -> None:
-        """Give rows that came without a time one: that of arrival, or just after the last."""
-        undated = rows[times[rows] == NO_TIME]
-        if len(undated):
-            last = self["last_time"][block.slots[undated]]
-            times[undated] = np.maximum(block.arrival, last + 1)
-
-    def refusals(self, block: ObservationBlock, rows: Int, times: Int) -> Int:
-        """Find why rows can't be taken, `Refusal` codes `[B]`."""
-        slots, seqs, at = block.slots[rows], block.seqs[rows], times[rows]
-        last_time, last_seq = self["last_time"][slots], self["last_seq"][slots]
-        numbered = seqs != NO_SEQ
-        refusal = unfit(block.values[rows], at)
-        is_after = (at > last_time) & (~numbered | (seqs > last_seq))
-        if is_after.all():  # as nearly always
-            return refusal
-        fits = refusal == Refusal.NONE
-        is_before = (at < last_time) | (numbered & (seqs < last_seq))
-        is_again = (at == last_time) | (numbered & (seqs == last_seq))
-        refusal[fits & is_again] = Refusal.DUPLICATE
-        refusal[fits & is_before] = Refusal.OUT_OF_ORDER
-        return refusal
-
-    def gaps(self, block: ObservationBlock, rows: Int, times: Int) -> Bool:
-        """Find rows that come after a gap, `[B]`."""
-        slots = block.slots[rows]
-        is_dated = block.times[rows] != NO_TIME
-        waited = np.where(
-            is_dated,
-            _elapsed(times[rows], self["last_time"][slots]),
-            _elapsed(np.int64(block.arrival), self["last_arrival"][slots]),
-        )
-        usual = np.where(is_dated, self["step_us"][slots], self["pace_us"][slots])
-        known = (self["seen"][slots] >= MIN_SEEN) & (usual > 0)
-        least = np.where(is_dated, 0.0, MIN_ARRIVAL_GAP_US)
-        gap: Bool = known & (waited > np.maximum(GAP_STEPS * usual, least))
-        return gap
-
-    def remember(self, block: ObservationBlock, rows: Int, verdicts: VerdictBlock) -> None:
-        """Take note of rows that were judged."""
-        slots = block.slots[rows]
-        times, is_dated = verdicts.times[rows], block.times[rows] != NO_TIME
-        stepped = np.where(is_dated, _elapsed(times, self["last_time"][slots]), 0.0)
-        paced = _elapsed(np.int64(block.arrival), self["last_arrival"][slots])
-        self["step_us"][slots] = _learned(self["step_us"][slots], stepped)
-        self["pace_us"][slots] = _learned(self["pace_us"][slots], paced)
-        self["last_time"][slots] = times
-        self["last_arrival"][slots] = np.maximum(self["last_arrival"][slots], block.arrival)
-        self["last_seq"][slots] = np.maximum(self["last_seq"][slots], verdicts.seqs[rows])
-        self["seen"][slots] += 1
-        is_missing, is_anomaly = np.isnan(block.values[rows]), verdicts.is_anomaly[rows]
-        if is_missing.any():
-            self["missing"][slots] += is_missing.sum(axis=1)
-        if (is_anomaly == _YES).any():
-            self["anomalies"][slots] += is_anomaly == _YES
-        for name in ("phase", "score", "threshold"):
-            self[name][slots] = getattr(verdicts, name)[rows]
-
-
-def silent(record: dict[str, np.ndarray], now: int) -> Bool:
-    """Find streams that have sent nothing for ten usual steps, `[B]`.
-
-    Args:
-        record: Columns of the record, as `StreamBank.inspect` gives them.
-        now: Microseconds UTC.
-    """
-    usual = np.maximum(record["step_us"], record["pace_us"])
-    waited = _elapsed(np.int64(now), record["last_arrival"])
-    longest = np.maximum(GAP_STEPS * usual, MIN_ARRIVAL_GAP_US)
-    is_silent: Bool = (record["seen"] >= MIN_SEEN) & (usual > 0) & (waited > longest)
-    return is_silent
-
-
-def _elapsed(until: Int | np.int64, since: Int) -> Float64:
-    """Microseconds between, as floats; 0 where there is no since."""
-    return np.where(since == NO_TIME, 0.0, until.astype(np.float64) - since)
-
-
-def _learned(usual: Float64, interval: Float64) -> Float64:
-    """Move the usual interval towards one that was seen; one outlier moves it little.
-
-    The logarithm is averaged exponentially with each ratio held within 1/2 to 2, so a gap a
-    thousand steps long moves the usual step by 15 %. An interval of 0 says nothing.
-    """
-    if (interval == usual).all():  # a steady stream, or one that has no such interval
-        return usual
-    known, says = usual > 0, interval > 0
-    ratio = np.where(known & says, interval / np.where(known, usual, 1.0), 1.0)
-    held = np.clip(ratio, 1 / _LARGEST_RATIO, _LARGEST_RATIO) ** _LEARNING
-    return np.where(known, usual * held, np.where(says, interval, 0.0))
+    def set_phase(self, slots: Int, min_scores: int) -> None:
+        """Say of streams that were not judged yet how far they have come."""
+        is_live = self["entered"][slots] >= min_scores
+        scored = np.where(is_live, int(Phase.LIVE), int(Phase.WARMUP))
+        washing = self["washout_left"][slots] > 0
+        self["phase"][slots] = np.where(washing, int(Phase.WASHOUT), scored)

@@ -1,13 +1,46 @@
 """A slab: the state of many streams in arrays, one row (slot) a stream."""
 
+from typing import Protocol
+
 import numpy as np
 
 from models.base import Array, State, StateLayout
 from models.blocks import Int
 
 
-class Slab:
-    """Arrays of equal length that grow together; new and cleared rows are zero.
+class Slab(Protocol):
+    """Rows that grow together; new and cleared rows are zero."""
+
+    capacity: int
+
+    @property
+    def layout(self) -> StateLayout:
+        """Name -> shape of one row and dtype."""
+        ...
+
+    def __getitem__(self, name: str) -> Array:
+        """Look at a whole column; it is replaced when the slab grows, so do not keep it."""
+        ...
+
+    def grow(self, capacity: int) -> None:
+        """Make room for at least `capacity` rows, doubling so that growth stays cheap."""
+        ...
+
+    def gather(self, slots: Int) -> State:
+        """Copy rows out."""
+        ...
+
+    def scatter(self, slots: Int, rows: State) -> None:
+        """Write columns of rows back; a slot must not stand twice."""
+        ...
+
+    def clear(self, slots: Int) -> None:
+        """Zero rows, so that nothing of an earlier stream is left."""
+        ...
+
+
+class Arrays:
+    """A slab with an array a column: for rows that are long.
 
     Args:
         layout: Name -> shape of one row and dtype.
@@ -20,11 +53,11 @@ class Slab:
         self.capacity = 0
 
     def __getitem__(self, name: str) -> Array:
-        """Look at a whole array; it is replaced when the slab grows, so do not keep it."""
+        """Look at a whole array."""
         return self._arrays[name]
 
     def grow(self, capacity: int) -> None:
-        """Make room for at least `capacity` rows, doubling so that growth stays cheap."""
+        """Make room."""
         if capacity <= self.capacity:
             return
         self.capacity = max(capacity, 2 * self.capacity)
@@ -34,19 +67,19 @@ class Slab:
 
     def gather(self, slots: Int) -> State:
         """Copy rows out."""
-        return {name: array[slots] for name, array in self._arrays.items()}
+        return {name: array.take(slots, 0) for name, array in self._arrays.items()}
 
     def scatter(self, slots: Int, rows: State) -> None:
-        """Write rows back; a slot must not stand twice."""
+        """Write rows back."""
         for name, values in rows.items():
             self._arrays[name][slots] = values
 
     @property
     def layout(self) -> StateLayout:
-        """Name -> shape of one row and dtype, as given."""
+        """Give names, shapes and dtypes."""
         return {name: (array.shape[1:], array.dtype) for name, array in self._arrays.items()}
 
     def clear(self, slots: Int) -> None:
-        """Zero rows, so that nothing of an earlier stream is left."""
+        """Zero rows."""
         for array in self._arrays.values():
             array[slots] = 0

@@ -6,12 +6,12 @@ from typing import Final
 import numpy as np
 
 from models.base import State, StateLayout
-from models.blocks import Float32, Int, Phase
+from models.blocks import Float32, Int
 from models.options import StreamOptions
 from models.recent import Recent, RecentBlock
-from models.record import Record
+from models.record import OWN, WINDOW, Record
 from models.scaler import MinMaxScaler
-from models.slab import Slab
+from models.slab import Arrays, Slab
 from models.spec import REFERENCE_STEPS, Spec
 from models.threshold import RollingThreshold
 
@@ -53,10 +53,11 @@ class Slots:
         self.spec: Final = spec
         self._washed_out = {name: row[0] for name, row in washed_out.items()}
         self._validation_scores = validation_scores
-        self._memory = Slab(memory)
+        self._memory = Arrays(memory)
         self._record = Record()
-        self._thresholds = RollingThreshold(spec.threshold.window, spec.threshold.min_scores)
-        self._recent = Recent(MinMaxScaler.from_spec(spec.scaler))
+        limits = (spec.threshold.window, spec.threshold.min_scores)
+        self._thresholds = RollingThreshold(*limits, self._record)
+        self._recent = Recent(MinMaxScaler.from_spec(spec.scaler), self._record)
 
     @property
     def slabs(self) -> dict[str, Slab]:
@@ -64,8 +65,7 @@ class Slots:
         return {
             "memory": self._memory,
             "record": self._record,
-            "window": self._thresholds.windows,
-            "rules": self._thresholds.rules,
+            "scores": self._thresholds.scores,
             "recent": self._recent,
         }
 
@@ -80,7 +80,7 @@ class Slots:
         self.prime(slots, options)
         washout = 0 if options.start == "reference" else self.spec.washout
         self._record.start(slots, washout=washout)
-        self._set_phase(slots)
+        self._record.set_phase(slots, self._thresholds.min_scores)
         self._recent.begin(slots)
         self._wash_out(slots)
 
@@ -100,16 +100,17 @@ class Slots:
 
     def inspect(self, slots: Int) -> State:
         """Copy what is known of streams: the record, and the window's count, mean and sigma."""
-        mean, sigma = self._thresholds.statistics(slots)
-        window = {"scores_held": self._thresholds.counts(slots), "mean": mean, "sigma": sigma}
-        return self._record.gather(slots) | window
+        columns = self._record.columns(slots)
+        mean, sigma = self._thresholds.statistics(columns)
+        window = {"scores_held": self._thresholds.counts(columns), "mean": mean, "sigma": sigma}
+        return {name: getattr(columns, name) for name in OWN} | window
 
     def snapshot(self, slots: Int) -> SnapshotBlock:
         """Copy all of streams that are there, to go on elsewhere."""
         return SnapshotBlock(
-            record=self._record.gather(slots),
+            record=self.record(slots),
             memory=self._memory.gather(slots),
-            window=self._thresholds.windows.gather(slots),
+            window=self._record.gather(slots, WINDOW) | self._thresholds.scores.gather(slots),
             recent=self.recent(slots),
         )
 
@@ -123,7 +124,9 @@ class Slots:
         self.configure(slots, options)
         self._record.scatter(slots, block.record)
         self._memory.scatter(slots, block.memory)
-        self._thresholds.windows.scatter(slots, block.window)
+        window = dict(block.window)
+        self._thresholds.scores.scatter(slots, {"ring": window.pop("ring")})
+        self._record.scatter(slots, window)
         self._recent.put(slots, block.recent)
         # stored less often than the rest: what came between is not held, so a new run begins
         self._recent.begin(slots[block.recent.seen != block.record["seen"]])
@@ -139,16 +142,16 @@ class Slots:
         self.configure(slots, options)
         self._record.scatter(slots, record)
         washout = self.spec.washout
-        held = np.minimum(self._recent["pushed"][slots], REFERENCE_STEPS)
+        held = np.minimum(self._record["pushed"][slots], REFERENCE_STEPS)
         # memory knows what is held; where that is less than it could be, washout goes on
         lacking = np.maximum(np.minimum(record["seen"], washout) - held, 0)
         left = np.minimum(np.maximum(record["washout_left"], lacking), washout)
         self._record["washout_left"][slots] = left
-        self._set_phase(slots)
+        self._record.set_phase(slots, self._thresholds.min_scores)
 
     def record(self, slots: Int) -> State:
         """Copy order, cadence, phase and counts."""
-        return self._record.gather(slots)
+        return self._record.gather(slots, OWN)
 
     def recent(self, slots: Int) -> RecentBlock:
         """Copy the last observations."""
@@ -156,7 +159,7 @@ class Slots:
 
     def runs(self, slots: Int) -> tuple[Int, Int]:
         """Tell the run each stream's last observations belong to, and how many it has, `[B]`."""
-        return self._recent["begun"][slots], self._recent["pushed"][slots]
+        return self._record["begun"][slots], self._record["pushed"][slots]
 
     def clear(self, slots: Int) -> None:
         """Zero slots that nobody uses any more."""
@@ -173,13 +176,6 @@ class Slots:
         self._thresholds.clear(slots)
         if options.prime:
             self._thresholds.prime(slots, self._validation_scores)
-
-    def _set_phase(self, slots: Int) -> None:
-        """Say of streams that were not judged yet how far they have come."""
-        is_live = self._thresholds.counts(slots) >= self._thresholds.min_scores
-        scored = np.where(is_live, Phase.LIVE, Phase.WARMUP)
-        washing = self._record["washout_left"][slots] > 0
-        self._record["phase"][slots] = np.where(washing, Phase.WASHOUT, scored)
 
     def _wash_out(self, slots: Int) -> None:
         """Give streams the hidden state that the reference tail leaves."""

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from models.base import State, StateLayout
 from models.blocks import Bool, Int
 from models.recent import RecentBlock
+from models.record import OWN, WINDOW
 from models.slots import Slots, SnapshotBlock
 from models.spec import REFERENCE_STEPS
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 SCORES_A_PIECE: Final = 100
 WHOLE: Final = -1
 """Stands for "nothing is stored yet" where the scores of the last saving are counted."""
@@ -49,13 +50,13 @@ class SnapshotFormat:
     def of(cls, slots: Slots) -> "SnapshotFormat":
         """Read the format off a bank's slabs."""
         slabs = slots.slabs
-        window = slabs["window"].layout
-        (n_scores,), _ = window.pop("ring")
+        record = slabs["record"].layout
+        ((n_scores,), _) = slabs["scores"].layout["ring"]
         (_, n_features), _ = slabs["recent"].layout["ring"]
         return cls(
-            record=_row_type(slabs["record"].layout),
+            record=_row_type({name: record[name] for name in OWN}),
             memory=_row_type(slabs["memory"].layout),
-            window=_row_type(window),
+            window=_row_type({name: record[name] for name in WINDOW}),
             n_scores=n_scores,
             n_features=n_features,
         )

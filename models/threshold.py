@@ -1,11 +1,13 @@
 """The rolling threshold of many streams at once: mean + z * sigma of earlier scores."""
 
+from math import sqrt
 from typing import Final
 
 import numpy as np
 
 from models.blocks import Float32, Float64, Int
-from models.slab import Slab
+from models.record import Columns, Numbers, Record
+from models.slab import Arrays
 from models.spec import Policy
 
 POLICIES: Final[dict[Policy, int]] = {"clip": 0, "all": 1, "exclude": 2}
@@ -15,6 +17,7 @@ RECOMPUTE_BELOW: Final = 1e-3
 """Once M2 has fallen below this share of its peak its leading digits are gone: compute anew."""
 LARGEST: Final = float(np.finfo(np.float32).max)
 """Higher scores enter as this: an infinity in the ring would blind the stream for good."""
+_CLIP, _EXCLUDE = POLICIES["clip"], POLICIES["exclude"]
 
 
 class RollingThreshold:
@@ -24,45 +27,34 @@ class RollingThreshold:
     The sums see the float32 value that stands in the ring, and a row whose M2 collapses after a
     burst is recomputed from the ring, so the result equals numpy's on the same window.
 
+    The same update stands here in plain numbers (`..._one`), for one stream whose scores come one
+    after another: an array of one number costs ten times as much.
+
     Args:
         window: Scores a window holds, >= 2.
         min_scores: Scores below which there is no threshold yet.
+        record: Where statistics and rules of each slot stand.
 
     Attributes:
-        windows: The windows; `entered` counts every score that ever entered one, and the newest
-            stands just before `position`.
-        rules: How each slot is judged.
+        scores: The windows: `ring`, the newest just before `entered % window`.
+
+    Raises:
+        ValueError: If it is not 2 <= min_scores <= window.
     """
 
-    def __init__(self, window: int, min_scores: int) -> None:
+    def __init__(self, window: int, min_scores: int, record: Record) -> None:
         if not 2 <= min_scores <= window:  # noqa: PLR2004 - one score has no sigma
             raise ValueError(f"need 2 <= min_scores ({min_scores}) <= window ({window})")
         self.window: Final = window
         self.min_scores: Final = min_scores
-        number, whole = np.dtype(np.float64), np.dtype(np.int32)
-        self.windows: Final = Slab(
-            {
-                "ring": ((window,), np.dtype(np.float32)),
-                "mean": ((), number),
-                "m2": ((), number),
-                "peak": ((), number),
-                "count": ((), whole),
-                "position": ((), whole),
-                "entered": ((), np.dtype(np.int64)),
-            }
-        )
-        self.rules: Final = Slab(
-            {"z": ((), number), "floor": ((), number), "policy": ((), np.dtype(np.int8))}
-        )
-
-    def grow(self, capacity: int) -> None:
-        """Make room for at least `capacity` slots."""
-        for slab in (self.windows, self.rules):
-            slab.grow(capacity)
+        self.scores: Final = Arrays({"ring": ((window,), np.dtype(np.float32))})
+        self._record = record
 
     def clear(self, slots: Int) -> None:
         """Empty the windows; how they are judged stays."""
-        self.windows.clear(slots)
+        self.scores.clear(slots)
+        for name in ("entered", "mean", "m2", "peak"):
+            self._record[name][slots] = 0
 
     def configure(self, slots: Int, z: float, sigma_floor: float, policy: Policy) -> None:
         """Set how these slots are judged from now on; their windows stay.
@@ -72,78 +64,116 @@ class RollingThreshold:
         """
         if not z > 0 or not sigma_floor > 0 or policy not in POLICIES:
             raise ValueError(f"z {z} and floor {sigma_floor} must be > 0, policy {policy} known")
-        self.rules["z"][slots] = z
-        self.rules["floor"][slots] = sigma_floor
-        self.rules["policy"][slots] = POLICIES[policy]
+        self._record["z"][slots] = z
+        self._record["floor"][slots] = sigma_floor
+        self._record["policy"][slots] = POLICIES[policy]
 
     def prime(self, slots: Int, scores: Float32) -> None:
         """Fill empty windows with the last `window` of `scores` `[N]`, all slots alike."""
         kept = scores[-self.window :]
         if not len(kept):
             return
-        self.windows["ring"][slots, : len(kept)] = kept
-        self.windows["count"][slots] = len(kept)
-        self.windows["position"][slots] = len(kept) % self.window
-        self.windows["entered"][slots] = len(kept)
-        self._recompute(slots)
+        self.scores["ring"][slots, : len(kept)] = kept
+        first = slots[:1]
+        self._record["entered"][first] = len(kept)
+        columns = self._record.columns(first)
+        self._recompute(first, columns, np.arange(len(first)))
+        for name in ("entered", "mean", "m2", "peak"):  # alike for all: computed once
+            self._record[name][slots] = getattr(columns, name)
 
-    def counts(self, slots: Int) -> Int:
+    def counts(self, columns: Columns) -> Int:
         """Scores in each window, `[B]`."""
-        return self.windows["count"][slots].astype(np.int64)
+        return np.minimum(columns.entered, self.window)
 
-    def statistics(self, slots: Int) -> tuple[Float64, Float64]:
+    def statistics(self, columns: Columns) -> tuple[Float64, Float64]:
         """Mean and sigma of each window, `[B]`, before any floor; 0 for an empty one."""
-        count = np.maximum(self.windows["count"][slots], 1)
-        return self.windows["mean"][slots], np.sqrt(self.windows["m2"][slots] / count)
+        return columns.mean, np.sqrt(columns.m2 / np.maximum(self.counts(columns), 1))
 
-    def thresholds(self, slots: Int) -> Float64:
+    def thresholds(self, columns: Columns) -> Float64:
         """Thresholds as they stand, `[B]`; NaN where the window holds too few scores."""
-        mean, sigma = self.statistics(slots)
-        floor = np.maximum(self.rules["floor"][slots], RELATIVE_SIGMA_FLOOR * mean)
-        threshold = mean + self.rules["z"][slots] * np.maximum(sigma, floor)
-        return np.where(self.windows["count"][slots] < self.min_scores, np.nan, threshold)
+        mean, sigma = self.statistics(columns)
+        floor = np.maximum(columns.floor, RELATIVE_SIGMA_FLOOR * mean)
+        threshold: Float64 = mean + columns.z * np.maximum(sigma, floor)
+        few = columns.entered < self.min_scores
+        if few.any():
+            threshold[few] = np.nan
+        return threshold
 
-    def enter(self, slots: Int, scores: Float64, thresholds: Float64) -> None:
+    def threshold_one(self, one: Numbers[int, float]) -> float:
+        """Give one stream's threshold; NaN while the window holds too few scores."""
+        if one.entered < self.min_scores:
+            return np.nan
+        sigma = sqrt(one.m2 / min(one.entered, self.window))
+        floor = max(one.floor, RELATIVE_SIGMA_FLOOR * one.mean)
+        return one.mean + one.z * max(sigma, floor)
+
+    def enter(self, slots: Int, columns: Columns, scores: Float64, thresholds: Float64) -> None:
         """Let scores `[B]` into their windows, each slot at most once, after they were judged.
 
         Policy of the slot: `clip` enters a score above its threshold as the threshold, `all`
-        enters it whole, `exclude` leaves it out.
+        enters it whole, `exclude` leaves it out. A score that is NaN does not enter.
         """
-        policy = self.rules["policy"][slots]
-        above = scores > thresholds
-        entering = np.where(above & (policy == POLICIES["clip"]), thresholds, scores)
-        entering = np.minimum(entering, LARGEST)
-        kept = ~(above & (policy == POLICIES["exclude"]))
-        if not kept.all():
-            slots, entering = slots[kept], entering[kept]
-        self._push(slots, entering.astype(np.float32))
+        above, policy = scores > thresholds, columns.policy
+        stays_out = np.isnan(scores)
+        if above.any():
+            scores = np.where(above & (policy == _CLIP), thresholds, scores)
+            stays_out |= above & (policy == _EXCLUDE)
+        scores = np.minimum(scores, LARGEST)
+        if not stays_out.any():
+            self._push(slots, columns, scores.astype(np.float32))
+            return
+        rows = np.flatnonzero(~stays_out)
+        entering = columns.taken(rows)
+        self._push(slots[rows], entering, scores[rows].astype(np.float32))
+        columns.replace(rows, entering)
 
-    def _push(self, slots: Int, scores: Float32) -> None:
-        slab = self.windows
-        ring, position, count = slab["ring"], slab["position"][slots], slab["count"][slots]
-        old_mean, is_full = slab["mean"][slots], count == self.window
-        new = scores.astype(np.float64)
-        old = np.where(is_full, ring[slots, position].astype(np.float64), old_mean)
-        held = np.where(is_full, count, count + 1)
-        # with "the oldest" set to the old mean, one formula serves growing and full windows
-        mean = old_mean + (new - old) / held
-        m2 = slab["m2"][slots] + (new - old) * ((new - mean) + (old - old_mean))
-        ring[slots, position] = scores
-        slab["position"][slots] = (position + 1) % self.window
-        slab["count"][slots] = held
-        slab["entered"][slots] += 1
-        slab["mean"][slots], slab["m2"][slots] = mean, m2
-        peak = np.maximum(slab["peak"][slots], m2)
-        slab["peak"][slots] = peak
-        collapsed = m2 < RECOMPUTE_BELOW * peak
+    def enter_one(
+        self, ring: Float32, one: Numbers[int, float], score: float, threshold: float
+    ) -> None:
+        """Let one stream's score into its window, `ring[window]`, by the same rules."""
+        if score > threshold:
+            if one.policy == _EXCLUDE:
+                return
+            score = threshold if one.policy == _CLIP else score
+        elif score != score:  # noqa: PLR0124 - NaN; math.isnan costs twice as much
+            return
+        place, old_mean = one.entered % self.window, one.mean
+        is_full = one.entered >= self.window
+        old = float(ring[place]) if is_full else old_mean
+        ring[place] = min(score, LARGEST)
+        new = float(ring[place])
+        one.entered += 1
+        one.mean = old_mean + (new - old) / min(one.entered, self.window)
+        one.m2 += (new - old) * ((new - one.mean) + (old - old_mean))
+        one.peak = max(one.peak, one.m2)
+        if one.m2 < RECOMPUTE_BELOW * one.peak:
+            held = ring[: min(one.entered, self.window)].astype(np.float64)
+            one.mean = float(held.mean())
+            one.m2 = one.peak = float(((held - one.mean) ** 2).sum())
+
+    def _push(self, slots: Int, columns: Columns, scores: Float32) -> None:
+        ring, entered, old_mean = self.scores["ring"].reshape(-1), columns.entered, columns.mean
+        place = slots * self.window + entered % self.window
+        new, is_full = scores.astype(np.float64), entered >= self.window
+        old = ring.take(place).astype(np.float64)
+        if not is_full.all():
+            # with "the oldest" set to the old mean, one formula serves growing and full windows
+            old = np.where(is_full, old, old_mean)
+        ring[place] = scores
+        entered += 1
+        gain = new - old
+        mean = old_mean + gain / np.minimum(entered, self.window)
+        columns.m2 += gain * ((new - mean) + (old - old_mean))
+        columns.mean[:] = mean
+        np.maximum(columns.peak, columns.m2, out=columns.peak)
+        collapsed = columns.m2 < RECOMPUTE_BELOW * columns.peak
         if collapsed.any():
-            self._recompute(slots[collapsed])
+            self._recompute(slots, columns, np.flatnonzero(collapsed))
 
-    def _recompute(self, slots: Int) -> None:
-        slab = self.windows
-        count = slab["count"][slots]
+    def _recompute(self, slots: Int, columns: Columns, rows: Int) -> None:
+        count = np.minimum(columns.entered[rows], self.window)
         held = np.arange(self.window) < count[:, None]
-        scores = np.where(held, slab["ring"][slots].astype(np.float64), 0.0)
+        scores = np.where(held, self.scores["ring"][slots[rows]].astype(np.float64), 0.0)
         mean = scores.sum(axis=1) / np.maximum(count, 1)
         m2 = (np.where(held, scores - mean[:, None], 0.0) ** 2).sum(axis=1)
-        slab["mean"][slots], slab["m2"][slots], slab["peak"][slots] = mean, m2, m2
+        columns.mean[rows], columns.m2[rows], columns.peak[rows] = mean, m2, m2

@@ -26,6 +26,14 @@ class Keys:
         return self._named("scores")
 
     @property
+    def packed(self) -> str:
+        """Name the stream of packed verdicts, many an entry.
+
+        Not `scores`: who reads an entry there finds one verdict, whatever the settings were.
+        """
+        return self._named("packed")
+
+    @property
     def alerts(self) -> str:
         """Name the stream of alert transitions."""
         return self._named("alerts")

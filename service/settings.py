@@ -53,6 +53,7 @@ class Settings(BaseSettings):
         streams: What new streams get by their names; the first pattern that matches counts.
         data_dir: Holds checkpoints and the embedded Valkey.
         redis_url: A Redis or Valkey to use; None starts the embedded one. Also `REDIS_URL`.
+        redis_scores: Whether an entry holds one verdict or many (`packed`), or which have one.
         window, z, sigma_floor, policy, min_scores: Override every checkpoint's threshold.
         store: Where snapshots are kept: with the sinks' Redis, in a file of the data directory,
             or not at all.
@@ -85,7 +86,7 @@ class Settings(BaseSettings):
         default=None, validation_alias=AliasChoices("STEPWATCH_REDIS_URL", "REDIS_URL")
     )
     redis_prefix: str = "sw"
-    redis_scores: Literal["each", "anomalies", "off"] = "each"
+    redis_scores: Literal["each", "packed", "anomalies", "off"] = "each"
     redis_maxlen: Positive = 1_000_000
     redis_timeout_s: AboveZero = 1.0
 

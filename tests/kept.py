@@ -13,6 +13,7 @@ from models.bank import StreamBank
 from models.blocks import Float64
 from models.checkpoint import Checkpoint
 from models.options import StreamOptions
+from models.record import RULES
 from models.spec import REFERENCE_STEPS, ThresholdSpec
 from service.engine.alerts import AlertPolicy
 from service.engine.directory import Directory
@@ -153,7 +154,7 @@ def bits(bank: StreamBank, slot: int) -> dict[str, bytes]:
     slots = np.array([slot])
     block = bank.snapshot(slots)
     parts = {"record": block.record, "memory": block.memory, "window": block.window}
-    parts["rules"] = bank.slabs["rules"].gather(slots)
+    parts["rules"] = {name: bank.slabs["record"][name][slots] for name in RULES}
     found = {
         f"{part} {name}": rows[0].tobytes()
         for part, columns in parts.items()

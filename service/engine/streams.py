@@ -12,7 +12,7 @@ from models.bank import StreamBank
 from models.blocks import Int
 from models.checkpoint import CheckpointError
 from models.options import StreamOptions
-from models.record import silent
+from models.cadence import silent
 from service.engine.batcher import Batcher
 from service.engine.conclusion import Conclusion
 from service.engine.directory import Directory

@@ -15,7 +15,7 @@ from prometheus_client.core import (
 )
 
 from models.blocks import Phase
-from models.record import silent
+from models.cadence import silent
 from service.engine import counters
 from service.engine.census import Census
 from service.engine.engine import Engine
@@ -29,18 +29,15 @@ class EngineMetrics:
 
     Args:
         engine: What to look at.
-        census: Its streams as they stand.
     """
 
-    def __init__(self, engine: Engine, census: list[Census]) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._census = census
 
     def collect(self) -> Iterator[Metric]:
         """Give the families, one by one."""
         yield from self._traffic()
         yield from self._sinks()
-        yield from self._models()
         if self._engine.persistence is not None:
             yield from _snapshots(self._engine.persistence)
         away = len(self._engine.directory.away)
@@ -90,27 +87,31 @@ class EngineMetrics:
             {"": self._engine.live.dropped},
         )
 
-    def _models(self) -> Iterator[Metric]:
-        phases = GaugeMetricFamily(
-            "stepwatch_streams", "Streams by phase.", labels=["model", "phase"]
-        )
-        quiet = GaugeMetricFamily(
-            "stepwatch_streams_silent", "Nothing for ten usual steps.", labels=["model"]
-        )
-        now = self._engine.clock.now()
-        info = InfoMetricFamily("stepwatch_model", "Loaded models.", labels=["model"])
-        for part in self._census:
-            spec = part.model.bank.spec
-            counts = np.bincount(part.record["phase"], minlength=len(Phase)).tolist()
-            for phase in Phase:
-                phases.add_metric([part.model.name, phase.name.lower()], counts[phase])
-            about = {"scorer": spec.scorer.name, "content_hash": spec.content_hash}
-            info.add_metric([part.model.name], about)
-            quiet.add_metric([part.model.name], int(silent(part.record, now).sum()))
-        yield from (phases, quiet, info)
-        yield InfoMetricFamily(
-            "stepwatch_build", "This program.", value={"version": version("stepwatch")}
-        )
+
+def model_metrics(census: list[Census], now: int) -> Iterator[Metric]:
+    """Tell what the streams of each model are about; the loop is not needed for it.
+
+    Args:
+        census: All streams.
+        now: Microseconds UTC.
+    """
+    phases = GaugeMetricFamily("stepwatch_streams", "Streams by phase.", labels=["model", "phase"])
+    quiet = GaugeMetricFamily(
+        "stepwatch_streams_silent", "Nothing for ten usual steps.", labels=["model"]
+    )
+    info = InfoMetricFamily("stepwatch_model", "Loaded models.", labels=["model"])
+    for part in census:
+        spec = part.model.bank.spec
+        counts = np.bincount(part.record["phase"], minlength=len(Phase)).tolist()
+        for phase in Phase:
+            phases.add_metric([part.model.name, phase.name.lower()], counts[phase])
+        about = {"scorer": spec.scorer.name, "content_hash": spec.content_hash}
+        info.add_metric([part.model.name], about)
+        quiet.add_metric([part.model.name], int(silent(part.record, now).sum()))
+    yield from (phases, quiet, info)
+    yield InfoMetricFamily(
+        "stepwatch_build", "This program.", value={"version": version("stepwatch")}
+    )
 
 
 def _snapshots(persistence: Persistence) -> Iterator[Metric]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from models.blocks import Refusal
 from service.engine.errors import SinkError
 from service.engine.ports import Delivery, Sink
 from service.keys import Keys
-from service.sinks.redis import RedisSink
+from service.sinks.redis import RedisSink, ScoresMode
 from tests.deliveries import MINUTE, TIME, alert, scored, verdicts
+from tests.integration.packed_reading import packed_entries
 from tests.integration.servers import SERVERS, client_of, entries
 
 Taken = Callable[[], list[tuple[str, float]]]
@@ -39,27 +41,47 @@ class Case:
     broken: Callable[[Path], Sink]
 
 
-def redis_case(server_name: str) -> Case:
-    """Describe the Redis sink on one kind of server."""
+def redis_case(server_name: str, mode: ScoresMode) -> Case:
+    """Describe the Redis sink on one kind of server, in one of its modes."""
 
     @contextmanager
     def working() -> Iterator[Rig]:
         with SERVERS[server_name]() as server:
             url = server.start()
 
-            def taken() -> list[tuple[str, float]]:
-                found = entries(client, Keys().scores)
-                return [(entry["stream_id"], float(entry["timestamp"])) for entry in found]
+            sink = RedisSink(url, Keys(), scores=mode)
+            yield Rig(sink, partial(TAKEN[mode], url))
 
-            with client_of(url) as client:
-                yield Rig(RedisSink(url, Keys()), taken)
+    def broken(empty: Path) -> Sink:
+        return RedisSink(f"unix://{empty}/nobody.sock", Keys(), scores=mode)
 
-    return Case(working, lambda empty: RedisSink(f"unix://{empty}/nobody.sock", Keys()))
+    return Case(working, broken)
 
 
+def taken_each(url: str) -> list[tuple[str, float]]:
+    """Read the streams and times of entries of a verdict each."""
+    with client_of(url) as client:
+        found = entries(client, Keys().scores)
+    return [(entry["stream_id"], float(entry["timestamp"])) for entry in found]
+
+
+def taken_packed(url: str) -> list[tuple[str, float]]:
+    """Read the streams and times of packed entries."""
+    found = packed_entries(url, Keys().packed)
+    rows = (zip(one.stream_ids, one.timestamp.tolist(), strict=True) for one in found)
+    return [(stream_id, at / 1e6) for one in rows for stream_id, at in one]
+
+
+TAKEN: dict[ScoresMode, Callable[[str], list[tuple[str, float]]]] = {
+    "each": taken_each,
+    "packed": taken_packed,
+}
 CASES = [
-    pytest.param(redis_case(name), id=f"redis-on-{name}", marks=pytest.mark.integration)
+    pytest.param(
+        redis_case(name, mode), id=f"redis-{mode}-on-{name}", marks=pytest.mark.integration
+    )
     for name in SERVERS
+    for mode in TAKEN
 ]
 
 

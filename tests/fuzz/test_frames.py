@@ -109,8 +109,8 @@ async def test_a_state_that_changes_is_noticed() -> None:
         refused = Frame(0, "json", "odd", b"{}", None, explain=False)
         assert await trial.feed(refused) == "malformed-json"
         for slab in directory.models["pumps"].bank.slabs.values():
-            for name, array in slab._arrays.items():
-                bits = array[3:4].reshape(-1).view(np.uint8)
+            for name in slab.layout:
+                bits = slab[name][3:4].reshape(-1).view(np.uint8)
                 bits[0] ^= 1
                 with pytest.raises(AssertionError, match=f"{name} of the slots .3"):
                     await trial.feed(refused)

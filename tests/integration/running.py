@@ -112,7 +112,7 @@ def state_of(engine: Engine) -> dict[str, bytes]:
     state = {
         f"{name} {array}": slab[array].tobytes()
         for name, slab in slabs.items()
-        for array in slab._arrays
+        for array in slab.layout
     }
     streams = [f"{stream.stream_id} {stream.slot}" for stream in engine.directory]
     return state | {"streams": "\n".join(streams).encode()}

@@ -1,6 +1,6 @@
 """Many streams at once, in any mixture, get what each gets alone."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.bank import StreamBank
-from models.blocks import MAX_TIME, Float64, ObservationBlock, Refusal, VerdictBlock
+from models.blocks import MAX_TIME, NO_TIME, Float64, ObservationBlock, Refusal, VerdictBlock
 from models.checkpoint import Checkpoint
-from models.options import StreamOptions
+from models.options import Start, StreamOptions
 from tests.fakes import block, make_checkpoint, normal_values
 
 STREAMS, STEPS = 20, 80
@@ -133,11 +133,45 @@ def test_streams_in_any_mixture_get_what_each_gets_alone(seed: int, bad_share: f
             )
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=seeds, bad_share=st.sampled_from([0.0, 0.05]), start=st.sampled_from(["own", "reference"])
+)
+def test_a_long_block_of_one_stream_is_its_rows_one_by_one(
+    seed: int, bad_share: float, start: Start
+) -> None:
+    """Washout, gaps, missing values and refused rows in the middle of it included."""
+    generator = np.random.default_rng(seed)
+    values = normal_values(200, seed=seed)
+    values[generator.random(values.shape) < bad_share / 3] = np.nan
+    values[generator.random(200) < bad_share] *= 1e301
+    values[generator.random(200) < bad_share] += 9.0
+    steps = np.where(generator.random(200) < bad_share, generator.integers(-3, 40, 200), 1)
+    times = np.where(generator.random(200) < bad_share, NO_TIME, 1_000_000 * np.cumsum(steps))
+    explain = generator.random(200) < 0.1
+    whole = replace(block(0, values, times=times), explain=explain)
+    one, other = StreamBank(CHECKPOINT), StreamBank(CHECKPOINT)
+    for bank in (one, other):
+        bank.start(np.array([0]), StreamOptions(start=start))
+    together = one.advance(whole)
+    apart = [other.advance(whole.taken(np.array([row]))) for row in range(200)]
+    for column in ("refusal", "phase", "done", "of", "times", "is_anomaly"):
+        assert getattr(together, column).tolist() == _joined(apart, column).tolist()
+    for column in ("score", "threshold", "severity"):
+        np.testing.assert_allclose(getattr(together, column), _joined(apart, column), rtol=1e-4)
+    explained = [row for row, part in enumerate(apart) if len(part.explanations.rows)]
+    assert together.explanations.rows.tolist() == explained
+    for name in one.slabs["record"].layout:
+        np.testing.assert_allclose(
+            one.slabs["record"][name][0], other.slabs["record"][name][0], rtol=1e-4, err_msg=name
+        )
+
+
 def _slabs(bank: StreamBank) -> dict[str, bytes]:
     return {
-        f"{part} {name}": values.tobytes()
+        f"{part} {name}": slab[name].tobytes()
         for part, slab in bank.slabs.items()
-        for name, values in slab._arrays.items()
+        for name in slab.layout
     }
 
 

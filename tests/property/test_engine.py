@@ -161,9 +161,9 @@ def slabs(engine: Engine) -> dict[str, bytes]:
     """Copy every array a bank keeps, bit for bit."""
     bank = engine.directory.models["pumps"].bank
     return {
-        f"{part} {name}": array.tobytes()
+        f"{part} {name}": slab[name].tobytes()
         for part, slab in bank.slabs.items()
-        for name, array in slab._arrays.items()
+        for name in slab.layout
     }
 
 

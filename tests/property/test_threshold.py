@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from models.blocks import Float32, Float64
 from models.spec import Policy
-from models.threshold import RELATIVE_SIGMA_FLOOR, RollingThreshold
+from models.threshold import RELATIVE_SIGMA_FLOOR
+from tests.windows import Windows
 
 ONE: Final = np.array([0])
 POLICIES: Final[tuple[Policy, ...]] = ("clip", "all", "exclude")
@@ -26,8 +27,8 @@ scores = st.one_of(
 )
 
 
-def _threshold(window: int, policy: Policy, z: float = 3.0) -> RollingThreshold:
-    threshold = RollingThreshold(window, min(window, 3))
+def _threshold(window: int, policy: Policy, z: float = 3.0, *, is_one: bool = False) -> Windows:
+    threshold = Windows(window, min(window, 3), is_one=is_one)
     threshold.grow(1)
     threshold.configure(ONE, z, FLOOR, policy)
     return threshold
@@ -41,21 +42,26 @@ def _entering(score: float, threshold: float, policy: Policy) -> float | None:
 
 
 @settings(deadline=None, max_examples=300)
-@given(series=st.lists(scores, min_size=1, max_size=80), window=windows, policy=policies)
+@given(
+    series=st.lists(scores, min_size=1, max_size=80),
+    window=windows,
+    policy=policies,
+    is_one=st.booleans(),
+)
 def test_mean_and_sigma_are_those_of_numpy(
-    series: list[float], window: int, policy: Policy
+    series: list[float], window: int, policy: Policy, *, is_one: bool
 ) -> None:
     """After any scores, under any policy, statistics are those of the last ones that entered."""
-    threshold, entered = _threshold(window, policy), list[float]()
+    threshold, entered = _threshold(window, policy, is_one=is_one), list[float]()
     for score in series:
-        judged = threshold.thresholds(ONE)
+        judged = threshold.judged(ONE)
         entering = _entering(score, judged[0], policy)
         if entering is not None:
             entered.append(float(np.float32(entering)))
-        threshold.enter(ONE, np.array([score]), judged)
+        threshold.take(ONE, np.array([score]), judged)
         held = np.array(entered[-window:])
-        mean, sigma = threshold.statistics(ONE)
-        assert threshold.counts(ONE) == [len(held)]
+        mean, sigma = threshold.spread(ONE)
+        assert threshold.held(ONE) == [len(held)]
         np.testing.assert_allclose(mean, held.mean(), rtol=1e-9)
         # below the floor that goes with the mean, sigma has no say in the threshold
         without_effect = 1e-9 * RELATIVE_SIGMA_FLOOR * held.mean()
@@ -74,15 +80,15 @@ def test_a_score_does_not_move_the_threshold_of_its_day(
     history: list[float], today: float, other: float, window: int, policy: Policy
 ) -> None:
     """Two streams of one history are judged alike, whatever either of them brings next."""
-    threshold, both = RollingThreshold(window, 2), np.array([0, 1])
+    threshold, both = Windows(window, 2), np.array([0, 1])
     threshold.grow(2)
     threshold.configure(both, 3.0, FLOOR, policy)
     for score in history:
-        threshold.enter(both, np.array([score, score]), threshold.thresholds(both))
-    judged = threshold.thresholds(both)
+        threshold.take(both, np.array([score, score]), threshold.judged(both))
+    judged = threshold.judged(both)
     np.testing.assert_array_equal(judged[0], judged[1])
     kept = judged.copy()
-    threshold.enter(both, np.array([today, other]), judged)
+    threshold.take(both, np.array([today, other]), judged)
     np.testing.assert_array_equal(judged, kept)
 
 
@@ -92,16 +98,17 @@ def test_a_score_does_not_move_the_threshold_of_its_day(
     window=windows,
     policy=policies,
     z=st.floats(1, 100),
+    is_one=st.booleans(),
 )
 def test_a_constant_series_never_alarms(
-    level: float, window: int, policy: Policy, z: float
+    level: float, window: int, policy: Policy, z: float, *, is_one: bool
 ) -> None:
     """A score that never changes is never above its threshold, whatever its magnitude."""
-    threshold = _threshold(window, policy, z)
+    threshold = _threshold(window, policy, z, is_one=is_one)
     for _ in range(3 * window):
-        judged = threshold.thresholds(ONE)
+        judged = threshold.judged(ONE)
         assert not (level > judged).any()
-        threshold.enter(ONE, np.array([level]), judged)
+        threshold.take(ONE, np.array([level]), judged)
 
 
 def _million() -> Float64:
@@ -127,19 +134,20 @@ def _entered(series: Float64, judged: Float64, policy: Policy) -> tuple[Float32,
 
 
 @pytest.mark.timeout(600)
-def test_a_million_updates_later_it_is_still_that_of_numpy() -> None:
+@pytest.mark.parametrize("is_one", [False, True])
+def test_a_million_updates_later_it_is_still_that_of_numpy(is_one: bool) -> None:
     """Under each policy, mean, sigma and threshold stay exact over a million wild updates."""
     slots, series = np.arange(3), _million()
-    threshold = RollingThreshold(WINDOW, MIN_SCORES)
+    threshold = Windows(WINDOW, MIN_SCORES, is_one=is_one)
     threshold.grow(3)
     for slot, policy in enumerate(POLICIES):
         threshold.configure(np.array([slot]), Z, FLOOR, policy)
     judged, looks = np.empty_like(series), {}
     for at, row in enumerate(series):
-        judged[at] = threshold.thresholds(slots)
-        threshold.enter(slots, row, judged[at])
+        judged[at] = threshold.judged(slots)
+        threshold.take(slots, row, judged[at])
         if (at + 1) % (UPDATES // LOOKS) == 0:
-            looks[at] = (*threshold.statistics(slots), threshold.thresholds(slots))
+            looks[at] = (*threshold.spread(slots), threshold.judged(slots))
     for slot, policy in enumerate(POLICIES):
         entered, count = _entered(series[:, slot], judged[:, slot], policy)
         for at, (mean, sigma, limit) in looks.items():

@@ -156,7 +156,7 @@ async def test_what_was_put_survives_and_settings_count(
         own, plain = stream_of(engine, "own"), stream_of(engine, "plain")
         assert (own.own, own.options.z, own.options.policy) == ({"z": 2.5}, 2.5, "all")
         assert (plain.own, plain.options) == ({}, settings)
-        rules = own.model.bank.slabs["rules"]
+        rules = own.model.bank.slabs["record"]
         assert [rules["z"][one.slot] for one in (own, plain)] == [2.5, 7.0]
         assert rules["policy"][own.slot] == rules["policy"][plain.slot] == 1
 

@@ -129,9 +129,11 @@ def check_free(bank: StreamBank, slot: int) -> None:
 
 def check_same(found: StreamBank, expected: StreamBank, slots: Any) -> None:
     """Record, window and rules are the same, the memory is as far as it reaches back."""
-    for part in ("record", "window", "rules"):
+    for part in ("record", "scores"):
         rows = found.slabs[part].gather(slots)
         for name, other in expected.slabs[part].gather(slots).items():
+            if name == "begun":  # each bank numbers its own runs
+                continue
             np.testing.assert_array_equal(rows[name], other, err_msg=f"{part} {name}")
     for name, other in expected.slabs["memory"].gather(slots).items():
         np.testing.assert_allclose(found.slabs["memory"].gather(slots)[name], other, atol=1e-3)

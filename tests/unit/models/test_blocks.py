@@ -9,7 +9,6 @@ from models.blocks import (
     Explanations,
     ObservationBlock,
     Refusal,
-    rounds,
     unfit,
 )
 from tests.fakes import block
@@ -20,27 +19,6 @@ def _explanations(rows: list[int]) -> Explanations:
     return Explanations(
         rows=np.asarray(rows, np.int64), actual=numbers, expected=numbers + 1, share=numbers + 2
     )
-
-
-def test_rounds_of_different_streams_are_one() -> None:
-    """Rows of different streams go in one round, in the order they came."""
-    assert [part.tolist() for part in rounds(np.array([5, 2, 9]))] == [[0, 1, 2]]
-
-
-def test_rounds_keep_the_order_of_each_stream() -> None:
-    """Round k holds the k-th row of each stream that has one, rows ascending."""
-    slots = np.array([7, 3, 7, 3, 7, 1])
-    assert [part.tolist() for part in rounds(slots)] == [[0, 1, 5], [2, 3], [4]]
-
-
-def test_rounds_of_one_stream_are_single_rows() -> None:
-    """A piece of one stream is taken row by row."""
-    assert [part.tolist() for part in rounds(np.zeros(3, np.int64))] == [[0], [1], [2]]
-
-
-def test_rounds_of_nothing_are_one_empty_round() -> None:
-    """An empty block goes through like any other."""
-    assert [part.tolist() for part in rounds(np.empty(0, np.int64))] == [[]]
 
 
 def test_joined_blocks_stand_under_one_another() -> None:

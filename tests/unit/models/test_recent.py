@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from models.bank import StreamBank
+from models.blocks import Float64, Int
 from models.options import StreamOptions
 from models.recent import Recent
+from models.record import Record
 from models.scaler import MinMaxScaler
 from models.spec import REFERENCE_STEPS, ScalerSpec
 from tests.fakes import block, make_checkpoint, normal_values
@@ -13,12 +15,27 @@ SEEN = np.zeros(len(SLOTS), np.int64)
 SCALER = MinMaxScaler.from_spec(ScalerSpec(minimum=[0.0, 10.0], maximum=[1.0, 30.0]))
 
 
-def filled(steps: int) -> Recent:
-    recent = Recent(SCALER)
-    recent.grow(4)
+class Rings(Recent):
+    """Rings with a record of their own."""
+
+    def __init__(self) -> None:
+        self.record = Record()
+        super().__init__(SCALER, self.record)
+        self.record.grow(4)
+        self.grow(4)
+
+    def keep(self, slots: Int, values: Float64) -> None:
+        """Keep one raw observation of each of these slots."""
+        columns = self.record.columns(slots)
+        self.push(slots, columns, SCALER.shares(values))
+        self.record.put(slots, columns)
+
+
+def filled(steps: int) -> Rings:
+    recent = Rings()
     recent.begin(SLOTS)
     for row in normal_values(steps, 2):
-        recent.push(SLOTS, SCALER.shares(np.array([row, 2 * row])))
+        recent.keep(SLOTS, np.array([row, 2 * row]))
     return recent
 
 
@@ -36,24 +53,37 @@ def test_the_last_sixty_are_held_in_order(steps: int) -> None:
 @pytest.mark.parametrize("steps", [0, 7, 60, 61, 150])
 def test_what_is_put_elsewhere_is_the_same_and_goes_on(steps: int) -> None:
     """Bit for bit, and after further observations too."""
-    first, second = filled(steps), Recent(SCALER)
-    second.grow(4)
+    first, second = filled(steps), Rings()
     second.put(SLOTS, first.block(SLOTS, SEEN))
     for more in normal_values(5, 2, seed=1):
         for recent in (first, second):
-            recent.push(SLOTS, SCALER.shares(np.array([more, more])))
+            recent.keep(SLOTS, np.array([more, more]))
         one, other = first.block(SLOTS, SEEN), second.block(SLOTS, SEEN)
         assert one.held.tolist() == other.held.tolist()
         held = int(one.held[0])
         assert (one.shares[:, -held:] == other.shares[:, -held:]).all()
 
 
+@pytest.mark.parametrize("pieces", [[1], [5, 1, 70], [59, 1, 1], [61], [130]])
+def test_many_at_once_are_kept_like_one_after_another(pieces: list[int]) -> None:
+    """A run of one stream leaves what its rows leave one by one."""
+    one, other, slot = filled(7), filled(7), SLOTS[:1]
+    for seed, size in enumerate(pieces):
+        values = normal_values(size, 2, seed=seed)
+        for row in values:
+            one.keep(slot, row[None])
+        numbers = other.record.one(int(slot[0]))
+        other.push_one(int(slot[0]), numbers, SCALER.shares(values))
+        other.record.put_one(int(slot[0]), numbers)
+    assert one["ring"].tobytes() == other["ring"].tobytes()
+    assert one.record["pushed"].tolist() == other.record["pushed"].tolist()
+
+
 def test_values_far_outside_and_missing_are_kept() -> None:
     """Nothing is clipped to what this scorer can tell apart; what floats can't hold is cut."""
-    recent = Recent(SCALER)
-    recent.grow(1)
+    recent = Rings()
     for values in ([500.0, np.nan], [-1e300, 1e300]):
-        recent.push(np.array([0]), SCALER.shares(np.array([values])))
+        recent.keep(np.array([0]), np.array([values]))
     raw = recent.block(np.array([0]), np.array([0])).raw()[0, -2:]
     assert raw[0, 0] == 500.0
     assert np.isnan(raw[0, 1])

@@ -5,8 +5,8 @@ import pytest
 
 from models.bank import StreamBank
 from models.blocks import NO_TIME, Phase, VerdictBlock
+from models.cadence import GAP_STEPS, silent
 from models.options import StreamOptions
-from models.record import GAP_STEPS, silent
 from tests.fakes import block, make_checkpoint
 
 SECOND = 1_000_000

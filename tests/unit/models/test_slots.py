@@ -45,7 +45,7 @@ def test_restoring_takes_the_options_that_count_now() -> None:
     new.restore(FIVE, old.snapshot(ZERO), StreamOptions(z=2.5, policy="all"))
     before, after = bits(old, 0), bits(new, 5)
     assert {name for name in before if before[name] != after[name]} == {"rules z", "rules policy"}
-    assert new.slabs["rules"]["z"][5] == 2.5
+    assert new.slabs["record"]["z"][5] == 2.5
 
 
 def test_options_out_of_range_are_refused() -> None:
