@@ -196,7 +196,7 @@ class VerdictBlock:
     @property
     def n_taken(self) -> int:
         """Count the rows that were not refused."""
-        return int(np.count_nonzero(self.refusal == Refusal.NONE))
+        return len(self.refusal) - int(np.count_nonzero(self.refusal))
 
 
 def unfit(values: Float64, times: Int) -> Int:

@@ -203,8 +203,7 @@ class Record:
 
     def gather(self, slots: Int, names: Iterable[str] = (*COUNTS, *MEASURES)) -> State:
         """Copy columns of rows out."""
-        columns = self.columns(slots)
-        return {name: getattr(columns, name) for name in names}
+        return {name: self[name][slots] for name in names}
 
     def scatter(self, slots: Int, rows: State) -> None:
         """Write columns of rows back; a slot must not stand twice."""

@@ -15,6 +15,8 @@ from service.engine.model import Model, Stream
 from service.engine.ports import Alert, AlertStatus, Contributor, Mark, MarkStatus
 
 TOP_CONTRIBUTORS: Final = 5
+# numpy looks a member of an enum up anew in every operation; a plain number costs a tenth
+_YES, _TAKEN, _LIVE = int(Anomaly.YES), int(Refusal.NONE), int(Phase.LIVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +133,7 @@ class Alerts:
         for row in self._rows_that_matter(model, verdicts):
             stream = streams[row]
             watch = self._watches.get(stream) or self.watch(stream, Watch())
-            is_anomaly = verdicts.is_anomaly[row] == Anomaly.YES
+            is_anomaly = verdicts.is_anomaly[row] == _YES
             status = (
                 self._on_anomaly(stream, watch, verdicts, row)
                 if is_anomaly
@@ -168,14 +170,14 @@ class Alerts:
 
     def _rows_that_matter(self, model: Model, verdicts: VerdictBlock) -> list[int]:
         """Find the rows that are judged, and anomalies or of streams something goes on with."""
-        anomalies = verdicts.is_anomaly == Anomaly.YES
+        anomalies = verdicts.is_anomaly == _YES
         watched = self._flags(model)
         if not self._watches and not anomalies.any():
             return []
         # a stream that becomes watched within this block matters from there on
         touched = watched.copy()
         touched[verdicts.slots[anomalies]] = True
-        judged = (verdicts.refusal == Refusal.NONE) & (verdicts.phase == Phase.LIVE)
+        judged = (verdicts.refusal == _TAKEN) & (verdicts.phase == _LIVE)
         rows: list[int] = np.flatnonzero(judged & touched[verdicts.slots]).tolist()
         return rows
 

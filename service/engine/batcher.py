@@ -21,8 +21,8 @@ _log = structlog.get_logger("stepwatch.batcher")
 
 INLINE_ROWS: Final = 1000
 """Up to about so many rows the hop to the thread costs more than it brings (measured)."""
-ROWS_A_ROUND: Final = 100
-"""A round costs about as much as so many rows, so many rows of one stream are dear."""
+AGAIN: Final = 8
+"""A further row of the same stream costs about as much as so many of other streams."""
 MAX_BATCH_ROWS: Final = 8192
 RETRY_AFTER_S: Final = 1.0
 
@@ -187,15 +187,19 @@ def _cost(item: Waiting | _Job) -> int:
     if isinstance(item, _Job):
         return INLINE_ROWS + 1 if item.is_long else 0
     rows = len(item.streams)
-    if rows == 1:
-        return 1
-    return rows + ROWS_A_ROUND * (rows // len(set(item.streams)) - 1)
+    return rows if item.is_spread else rows + AGAIN * (rows - len(set(item.streams)))
 
 
 def _batch(items: list[Waiting], sizes: list[int], verdicts: VerdictBlock) -> Batch:
+    if len(items) == 1:
+        streams, ids = items[0].streams, items[0].stream_ids
+    else:
+        streams = [stream for item in items for stream in item.streams]
+        ids = tuple([stream_id for item in items for stream_id in item.stream_ids])
     return Batch(
         model=items[0].model,
-        streams=[stream for item in items for stream in item.streams],
+        streams=streams,
+        stream_ids=ids,
         verdicts=verdicts,
         received_at=[(item.received_at, size) for item, size in zip(items, sizes, strict=True)],
     )

@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from models.blocks import Anomaly
 from service.engine.alerts import Alerts
 from service.engine.columns import Judged
 from service.engine.counters import Counters
@@ -13,6 +14,8 @@ from service.engine.errors import BANK_REFUSALS
 from service.engine.model import Stream
 from service.engine.ports import Alert, Clock, Scored
 from service.engine.routing import Batch
+
+_YES: Final = int(Anomaly.YES)
 
 
 class Conclusion:
@@ -39,7 +42,7 @@ class Conclusion:
         scored = Scored(
             batch.model.name,
             batch.model.metrics,
-            [stream.stream_id for stream in batch.streams],
+            batch.stream_ids,
             batch.verdicts,
             marks,
         )
@@ -64,7 +67,7 @@ class Conclusion:
         counters.batch_rows.observe(len(verdicts))
         taken = verdicts.n_taken
         counters.scored[model] += taken
-        counters.anomalies[model] += int(np.count_nonzero(verdicts.is_anomaly > 0))
+        counters.anomalies[model] += int(np.count_nonzero(verdicts.is_anomaly == _YES))
         counters.alerts.update(alert.status for alert in transitions)
         if taken < len(verdicts):
             for code, count in zip(*np.unique(verdicts.refusal, return_counts=True), strict=True):

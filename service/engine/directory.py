@@ -16,6 +16,7 @@ from service.engine.errors import (
     UnknownStream,
 )
 from service.engine.model import Model, Stream
+from service.engine.places import Placed, Places
 from service.engine.rules import StreamRule, check_models, first_match
 
 ROUTE_WORDS: Final = ("observations", "reset", "accept-baseline")
@@ -71,6 +72,7 @@ class Directory:
         self.default: Final = models.get(default_model or "")
         self._rules = tuple(rules)
         self._streams: dict[str, Stream] = {}
+        self._places = Places(self._streams)
         self.away: dict[str, None] = {}
         self.returning: set[str] = set()
         self.idle: Callable[[], Stream | None] = lambda: None
@@ -157,6 +159,7 @@ class Directory:
 
     def remove(self, stream: Stream) -> None:
         """Forget a stream; its slot is for the caller to give back once nothing uses it."""
+        self._places.forget()
         del self._streams[stream.stream_id]
         stream.model.streams[stream.slot] = None
         stream.model.changes.leave(stream.slot)
@@ -164,6 +167,10 @@ class Directory:
     def get(self, stream_id: str) -> Stream | None:
         """Look a stream up that need not be there."""
         return self._streams.get(stream_id)
+
+    def placed(self, stream_ids: tuple[str, ...]) -> Placed | None:
+        """Look up streams that are all there and of one model; None if they are not."""
+        return self._places.of(stream_ids)
 
     def admit(self, stream_id: str, model: Model | None) -> Model | RowError:
         """Give the model that is to serve a stream nobody knows yet, or why it may not come in."""
@@ -201,6 +208,7 @@ class Directory:
         """Enter a stream that was admitted; its slot still has to be started by the bank."""
         stream = Stream(stream_id, model, model.take_slot(), options, at, own or {})
         model.streams[stream.slot] = stream
+        self._places.forget()
         self._streams[stream_id] = stream
         self.returning.discard(stream_id)
         return stream

@@ -15,14 +15,25 @@ from service.engine.model import Model, Stream, slots_of
 _NAMES_TOLD: Final = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Routed:
-    """Rows of one request for one bank: places in the request, streams, block."""
+    """Rows of one request for one bank.
+
+    Attributes:
+        model: Whose bank it is.
+        rows: Places in the request, ascending.
+        streams: One a row.
+        stream_ids: Their ids.
+        block: The rows.
+        is_spread: Whether each is surely of another stream.
+    """
 
     model: Model
     rows: Int
     streams: Sequence[Stream]
+    stream_ids: tuple[str, ...]
     block: ObservationBlock
+    is_spread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +42,13 @@ class Batch:
 
     Attributes:
         streams: One a row.
+        stream_ids: Their ids.
         received_at: Monotonic seconds and number of rows of each request.
     """
 
     model: Model
     streams: Sequence[Stream]
+    stream_ids: tuple[str, ...]
     verdicts: VerdictBlock
     received_at: Sequence[tuple[float, int]]
 
@@ -60,9 +73,32 @@ class Routing:
         self.errors = dict(request.errors)
         pieces: dict[Model, list[Routed]] = {}
         for columns in request.columns:
-            for piece in self._pieces(columns, self._streams(columns)):
+            for piece in self._whole(columns) or self._pieces(columns, self._streams(columns)):
                 pieces.setdefault(piece.model, []).append(piece)
         self.routed = [_in_order(parts) for parts in pieces.values()]
+
+    def _whole(self, columns: Columns) -> list[Routed]:
+        """Take all rows as they are, where their streams are there and of one model: as usual."""
+        placed = self._directory.placed(columns.stream_ids)
+        if placed is None or _misfit(columns, placed.streams[0].model):
+            return []
+        values = columns.values
+        if columns.metrics is not None:
+            values = values[:, placed.streams[0].model.order_of(columns.metrics)]
+        block = self._block(placed.slots, columns.times, columns.seqs, values)
+        streams, ids = placed.streams, columns.stream_ids
+        model, spread = streams[0].model, placed.is_spread
+        return [Routed(model, columns.rows, streams, ids, block, is_spread=spread)]
+
+    def _block(self, slots: Int, times: Int, seqs: Int, values: Float64) -> ObservationBlock:
+        return ObservationBlock(
+            slots=slots,
+            times=times,
+            seqs=seqs,
+            values=values,
+            explain=np.full(len(slots), self._explain),
+            arrival=self._arrival,
+        )
 
     def _streams(self, columns: Columns) -> list[Stream | None]:
         """Find the stream of each row; None where the row is refused."""
@@ -112,15 +148,9 @@ class Routing:
         values: Float64 = columns.values[chosen]
         if columns.metrics is not None:
             values = values[:, model.order_of(columns.metrics)]
-        block = ObservationBlock(
-            slots=slots_of(streams),
-            times=columns.times[chosen],
-            seqs=columns.seqs[chosen],
-            values=values,
-            explain=np.full(len(chosen), self._explain),
-            arrival=self._arrival,
-        )
-        return Routed(model=model, rows=columns.rows[chosen], streams=streams, block=block)
+        block = self._block(slots_of(streams), columns.times[chosen], columns.seqs[chosen], values)
+        ids = tuple([columns.stream_ids[at] for at in chosen])
+        return Routed(model, columns.rows[chosen], streams, ids, block)
 
 
 def _misfit(columns: Columns, model: Model) -> RowError | None:
@@ -145,10 +175,12 @@ def _in_order(parts: list[Routed]) -> Routed:
         return parts[0]
     rows = np.concatenate([part.rows for part in parts])
     streams = [stream for part in parts for stream in part.streams]
+    ids = [stream_id for part in parts for stream_id in part.stream_ids]
     order = np.argsort(rows)
     return Routed(
         model=parts[0].model,
         rows=rows[order],
         streams=[streams[at] for at in order],
+        stream_ids=tuple([ids[at] for at in order]),
         block=ObservationBlock.joined([part.block for part in parts]).taken(order),
     )

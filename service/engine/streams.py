@@ -10,9 +10,9 @@ import numpy as np
 
 from models.bank import StreamBank
 from models.blocks import Int
+from models.cadence import silent
 from models.checkpoint import CheckpointError
 from models.options import StreamOptions
-from models.cadence import silent
 from service.engine.batcher import Batcher
 from service.engine.conclusion import Conclusion
 from service.engine.directory import Directory

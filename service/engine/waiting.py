@@ -30,6 +30,16 @@ class Rows(NamedTuple):
         """One a row."""
         return self.routed.streams
 
+    @property
+    def stream_ids(self) -> tuple[str, ...]:
+        """Theirs."""
+        return self.routed.stream_ids
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether each row is surely of another stream."""
+        return self.routed.is_spread
+
 
 class One(NamedTuple):
     """A row by itself that waits to be scored; it becomes columns together with others."""
@@ -40,6 +50,16 @@ class One(NamedTuple):
     arrival: int
     received_at: float
     future: asyncio.Future[Judged]
+
+    @property
+    def stream_ids(self) -> tuple[str, ...]:
+        """The one id."""
+        return (self.single.stream_id,)
+
+    @property
+    def is_spread(self) -> bool:
+        """There is but one row."""
+        return True
 
 
 Waiting = Rows | One

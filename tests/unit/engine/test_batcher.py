@@ -48,6 +48,7 @@ class Scene:
             model=self.models[model],
             rows=np.arange(len(slots)),
             streams=streams,
+            stream_ids=tuple(stream.stream_id for stream in streams),
             block=block(slots, normal_values(len(slots)), times=times),
         )
 

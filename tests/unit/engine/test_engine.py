@@ -55,7 +55,7 @@ async def test_every_row_gets_one_verdict_and_reaches_the_sinks(
     await engine.stop()
     (scored,) = [one for delivery in sink.deliveries for one in delivery.scored]
     assert scored is answer.parts[0][1].scored
-    assert (scored.model, scored.stream_ids) == ("pumps", ["a", "b", "a"])
+    assert (scored.model, scored.stream_ids) == ("pumps", ("a", "b", "a"))
 
 
 async def test_only_a_running_engine_takes_anything() -> None:
