@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -65,6 +65,11 @@ class Batcher:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that the first row came in on: asking for it costs a system call."""
+        return asyncio.get_running_loop()
+
     @property
     def waiting_rows(self) -> int:
         """Rows taken in and not yet scored."""
@@ -82,7 +87,7 @@ class Batcher:
 
     def submit(self, routed: Routed, received_at: float) -> asyncio.Future[Judged]:
         """Take rows in; there must be room."""
-        future = asyncio.get_running_loop().create_future()
+        future = self._loop.create_future()
         self._waiting += len(routed.rows)
         self._queue.append(Rows(routed, received_at, future))
         self._schedule()
@@ -92,7 +97,7 @@ class Batcher:
         self, stream: Stream, single: Single, arrival: int, received_at: float
     ) -> asyncio.Future[Judged]:
         """Take one row in; there must be room, and its values must fit the stream's model."""
-        future = asyncio.get_running_loop().create_future()
+        future = self._loop.create_future()
         self._waiting += 1
         self._queue.append(One(stream.model, (stream,), single, arrival, received_at, future))
         self._schedule()
@@ -106,7 +111,7 @@ class Batcher:
         is_long: bool = False,
     ) -> asyncio.Future[Result]:
         """Run other work on the slabs, after everything taken in before it."""
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Result] = self._loop.create_future()
         self._queue.append(_Job(call, then, future, is_long))
         self._schedule()
         return future
@@ -124,7 +129,7 @@ class Batcher:
         if not self._is_scheduled:
             self._is_scheduled = True
             self._idle.clear()
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         """Hand over what waits: on the loop if it is little, else on the thread."""
