@@ -184,7 +184,7 @@ class StreamBank(Slots):
         slots, memory = block.slots, self._memory.gather(block.slots)
         since = cadence.intervals(columns, times, is_dated, block.arrival)
         gap = cadence.gaps(columns, since)
-        if gap.any():
+        if np.count_nonzero(gap):
             self._begin(columns, memory, gap)
         prediction = self._feed(slots, columns, block.values, memory)
         score = self._score_of(slots, prediction)
@@ -216,7 +216,7 @@ class StreamBank(Slots):
     def _score_of(self, slots: Int, prediction: Prediction) -> Float64:
         """Score residuals; NaN where there was no prediction to compare with."""
         score = self._scoring.score(prediction.residual, self._scale_of(slots))
-        if not prediction.valid.all():
+        if np.count_nonzero(prediction.valid) < len(score):
             score = np.where(prediction.valid, score, np.nan)
         return score
 
@@ -225,9 +225,9 @@ class StreamBank(Slots):
     ) -> VerdictBlock:
         """Say why, for anomalies and rows that asked: for all it would cost as much as a step."""
         wanted = found.is_anomaly == _YES
-        if block.explain.any():
+        if np.count_nonzero(block.explain):
             wanted |= block.explain & ~np.isnan(found.score)
-        if not wanted.any():
+        if not np.count_nonzero(wanted):
             return found
         rows = np.flatnonzero(wanted)
         slots = block.slots[rows]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from typing import Final, Self
 
 import numpy as np
@@ -116,8 +117,9 @@ class Explanations:
     share: Float64
 
     @classmethod
+    @cache
     def none(cls, n_features: int) -> Self:
-        """Make one of no rows."""
+        """Give the one of no rows."""
         nothing = np.empty((0, n_features))
         return cls(rows=np.empty(0, np.int64), actual=nothing, expected=nothing, share=nothing)
 

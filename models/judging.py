@@ -76,13 +76,13 @@ class Judge:
     ) -> VerdictBlock:
         threshold = self._thresholds.thresholds(columns)
         washing = columns.washout_left > 0
-        is_washing = bool(washing.any())
+        is_washing = np.count_nonzero(washing) > 0
         if is_washing:
             threshold[washing] = score[washing] = np.nan
         found = verdicts.judged(block, times, score, threshold)
         self._thresholds.enter(block.slots, columns, score, threshold)
         unknown = np.isnan(threshold)
-        if is_washing or unknown.any():
+        if is_washing or np.count_nonzero(unknown):
             self._tell_progress(found, columns, washing, unknown & ~washing)
             columns.washout_left -= washing
         return found

@@ -31,7 +31,7 @@ def is_plain(block: ObservationBlock, columns: Columns) -> bool:
     fits = (times + MAX_TIME).view(np.uint64) <= _WIDTH
     fits &= times > columns.last_time
     fits &= (seqs > columns.last_seq) | (seqs == NO_SEQ)
-    return bool(fits.all()) and _are_whole(block.values)
+    return np.count_nonzero(fits) == len(fits) and _are_whole(block.values)
 
 
 def wholes(values: Float64) -> list[bool]:

@@ -95,7 +95,7 @@ class RollingThreshold:
         floor = np.maximum(columns.floor, RELATIVE_SIGMA_FLOOR * mean)
         threshold: Float64 = mean + columns.z * np.maximum(sigma, floor)
         few = columns.entered < self.min_scores
-        if few.any():
+        if np.count_nonzero(few):
             threshold[few] = np.nan
         return threshold
 
@@ -115,11 +115,11 @@ class RollingThreshold:
         """
         above, policy = scores > thresholds, columns.policy
         stays_out = np.isnan(scores)
-        if above.any():
+        if np.count_nonzero(above):
             scores = np.where(above & (policy == _CLIP), thresholds, scores)
             stays_out |= above & (policy == _EXCLUDE)
         scores = np.minimum(scores, LARGEST)
-        if not stays_out.any():
+        if not np.count_nonzero(stays_out):
             self._push(slots, columns, scores.astype(np.float32))
             return
         rows = np.flatnonzero(~stays_out)
@@ -156,7 +156,7 @@ class RollingThreshold:
         place = slots * self.window + entered % self.window
         new, is_full = scores.astype(np.float64), entered >= self.window
         old = ring.take(place).astype(np.float64)
-        if not is_full.all():
+        if np.count_nonzero(is_full) < len(is_full):
             # with "the oldest" set to the old mean, one formula serves growing and full windows
             old = np.where(is_full, old, old_mean)
         ring[place] = scores
@@ -167,7 +167,7 @@ class RollingThreshold:
         columns.mean[:] = mean
         np.maximum(columns.peak, columns.m2, out=columns.peak)
         collapsed = columns.m2 < RECOMPUTE_BELOW * columns.peak
-        if collapsed.any():
+        if np.count_nonzero(collapsed):
             self._recompute(slots, columns, np.flatnonzero(collapsed))
 
     def _recompute(self, slots: Int, columns: Columns, rows: Int) -> None:

@@ -28,7 +28,7 @@ def judged(block: ObservationBlock, times: Int, score: Float64, threshold: Float
     is_anomaly = (score > threshold).view(np.int8)
     severity = score / threshold
     unknown = np.isnan(severity)
-    if unknown.any():
+    if np.count_nonzero(unknown):
         is_anomaly[unknown] = _UNKNOWN
     nothing = np.zeros((2, len(block)), np.int32)
     phase = np.empty(len(block), np.int8)

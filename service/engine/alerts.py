@@ -171,9 +171,9 @@ class Alerts:
     def _rows_that_matter(self, model: Model, verdicts: VerdictBlock) -> list[int]:
         """Find the rows that are judged, and anomalies or of streams something goes on with."""
         anomalies = verdicts.is_anomaly == _YES
-        watched = self._flags(model)
-        if not self._watches and not anomalies.any():
+        if not self._watches and not np.count_nonzero(anomalies):
             return []
+        watched = self._flags(model)
         # a stream that becomes watched within this block matters from there on
         touched = watched.copy()
         touched[verdicts.slots[anomalies]] = True
