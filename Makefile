@@ -4,13 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SERVED := $(VENV)/.served
 DEVELOPED := $(VENV)/.developed
+BENCHED := $(VENV)/.benched
+RECORDING ?= ../shared/data/smd-1-6.npz
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check fmt lint type imports tests bench bench-quick clean
+.PHONY: help run install test check fmt lint type imports tests clean
+.PHONY: bench bench-speed bench-quick bench-parts bench-memory bench-scrape bench-data
 
 help: ## show the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
 
 run: $(SERVED) ## the demo: train on a simulated plant, serve, inject faults, print alerts
 	$(BIN)/stepwatch demo
@@ -27,6 +30,10 @@ $(SERVED): pyproject.toml constraints.txt
 
 $(DEVELOPED): $(SERVED)
 	$(BIN)/pip install --quiet --constraint constraints.txt --group dev
+	touch $@
+
+$(BENCHED): $(DEVELOPED)
+	$(BIN)/pip install --quiet --constraint constraints.txt --group bench
 	touch $@
 
 test: check tests ## everything: formatting, lint, types, imports, tests
@@ -51,11 +58,33 @@ tests: $(DEVELOPED) ## pytest
 	$(BIN)/pytest
 
 # the services that are measured are started by their name
-bench: $(DEVELOPED) ## every path beside a service written by hand; some minutes, nothing else running
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m benchmarks.speed $(BENCH)
+MEASURE = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m
 
-bench-quick: $(DEVELOPED) ## the same in under two minutes
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m benchmarks.speed --quick $(BENCH)
+bench: bench-speed bench-parts bench-memory bench-scrape bench-data ## everything that is measured; nothing else running, a quarter of an hour
+
+bench-speed: $(DEVELOPED) ## every path beside a service written by hand; some minutes
+	$(MEASURE) benchmarks.speed $(BENCH)
+
+bench-quick: $(DEVELOPED) ## the same in two minutes
+	$(MEASURE) benchmarks.speed --quick $(BENCH)
+
+bench-parts: $(BENCHED) ## each part beside its floor, and peers in process
+	$(MEASURE) benchmarks.micro
+	$(MEASURE) benchmarks.peers
+
+bench-memory: $(DEVELOPED) ## memory of up to 100,000 streams
+	$(MEASURE) benchmarks.memory
+
+bench-scrape: $(DEVELOPED) ## the metrics page of 100,000 streams
+	$(MEASURE) benchmarks.scrape
+
+bench-data: $(DEVELOPED) ## training and replay on a recording, RECORDING=FILE.npz
+ifneq ($(wildcard $(RECORDING)),)
+	$(MEASURE) benchmarks.training $(RECORDING)
+	$(MEASURE) benchmarks.replay $(RECORDING)
+else
+	@echo "training and replay are not measured: there is no $(RECORDING)"
+endif
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -227,12 +227,17 @@ def _popped(queue: deque[Due]) -> Due | None:
 async def _pace(
     rate: float, messages: Iterator[Message], queue: deque[Due], opened: list[Connection]
 ) -> None:
-    """Let messages become due at a rate; what finds no idle connection waits, and that counts."""
-    began = perf_counter()
+    """Let messages become due at a rate; what finds no idle connection waits, and that counts.
+
+    Connections take turns: one that is idle for some seconds is closed by the service.
+    """
+    turns, began = deque(opened), perf_counter()
     for number, message in enumerate(messages):
         await asyncio.sleep(max(0.0, began + number / rate - perf_counter()))
         # from when the timer fired: being late by part of a millisecond is not the service's doing
         queue.append((message, perf_counter()))
-        idle = next((one for one in opened if one.is_idle), None)
-        if idle is not None:
-            idle.fill()
+        for _ in range(len(turns)):
+            turns.rotate(-1)
+            if turns[-1].is_idle:
+                turns[-1].fill()
+                break

@@ -107,7 +107,7 @@ def http_templates(path: str, rows: int, kind: Format, *, is_plain: bool) -> lis
     found = []
     for values in values_of():
         made = bodies(values, rows, kind, is_plain=is_plain)
-        found.append([_made(_head(path, kind, len(one)) + one, *at) for one, *at in made])
+        found.append([template_of(http_head(path, kind, len(one)) + one, *at) for one, *at in made])
     return found
 
 
@@ -116,11 +116,12 @@ def frame_templates(rows: int, kind: Format) -> list[list[Template]]:
     found = []
     for values in values_of():
         made = bodies(values, rows, kind, is_plain=True)
-        found.append([_made(_frame_head(len(one), kind) + one, *at) for one, *at in made])
+        found.append([template_of(_frame_head(len(one), kind) + one, *at) for one, *at in made])
     return found
 
 
-def _head(path: str, kind: Format, length: int) -> bytes:
+def http_head(path: str, kind: Format, length: int) -> bytes:
+    """Write what stands before the body of a request."""
     lines = (f"POST {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Type: {MEDIA_TYPES[kind]}")
     return "\r\n".join((*lines, f"Content-Length: {length}", "", "")).encode()
 
@@ -150,7 +151,7 @@ def bodies(
     for first in range(0, STREAMS, rows):
         ids, part = IDS[first : first + rows], values[first : first + rows]
         if kind == "arrow":
-            yield _arrow(ids, part), first, rows
+            yield arrow_body(ids, part), first, rows
             continue
         many = [
             {"stream_id": one, "timestamp": _PLACE_S, "values": row}
@@ -160,8 +161,8 @@ def bodies(
         yield json.dumps(wanted, separators=(",", ":")).encode(), first, rows
 
 
-def _arrow(ids: Sequence[str], values: Float64) -> bytes:
-    """Write values as float32 lists of a fixed size, ids as a dictionary."""
+def arrow_body(ids: Sequence[str], values: Float64) -> bytes:
+    """Write values, `[S, F]`, as float32 lists of a fixed size, ids as a dictionary."""
     flat = pa.array(values.astype(np.float32).ravel())
     columns = {
         "stream_id": pa.array(ids).dictionary_encode(),
@@ -176,7 +177,7 @@ def _arrow(ids: Sequence[str], values: Float64) -> bytes:
     return data
 
 
-def _made(data: bytes, first: int, rows: int) -> Template:
+def template_of(data: bytes, first: int, rows: int) -> Template:
     """Cut out the places of the time."""
     column = _PLACE_US.to_bytes(8, "little") * rows
     is_binary = column in data

@@ -2,10 +2,11 @@
 
     python -m benchmarks.speed [--quick] [--json FILE] [--rounds N] [--seconds S]
 
-Both services run all the time, each with a redis-server of its own; in a round each path is
-measured on one and then on the other, while the one that is not measured is held still. A stretch
-ends when the last verdict is in Redis. Ends with status 1 on errors and wrong counts or scores, not
-on a target that is missed. Linux only.
+Three services run all the time, each with a redis-server of its own: the naive one, ours with an
+entry in Redis for each verdict (paths of one observation at a time) and ours with packed entries
+(batches). In a round each path is measured on the naive one and on ours, one after the other, while
+those that are not measured are held still. A stretch ends when the last verdict is in Redis. Ends
+with status 1 on errors and wrong counts or scores, not on a target that is missed. Linux only.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path as File
+from statistics import median
 from time import perf_counter
 from typing import Any, Final
 
@@ -28,61 +30,66 @@ from rich.progress import Progress
 from benchmarks import speed_report
 from benchmarks.load_check import RELATIVE, worst_error
 from benchmarks.load_rows import METRICS, STREAMS
+from benchmarks.speed_cores import Cores, on
 from benchmarks.speed_model import HIDDEN, write_model
-from benchmarks.speed_paths import PATHS, SINGLE, Path
-from benchmarks.speed_report import NAIVE, OURS, Rounds
+from benchmarks.speed_paths import EACH, NAIVE, PACKED, PATHS, SINGLE, Path
+from benchmarks.speed_report import Rounds
 from benchmarks.speed_run import Stretch, stretch
-from benchmarks.speed_site import Contender, Cores, contenders, on
+from benchmarks.speed_site import Contender, contenders
 
 QUICK: Final = (3, 0.7)
 """Rounds, and seconds of a stretch."""
 WHOLE: Final = (7, 3.0)
 NOTES: Final = (
     f"{STREAMS} streams, {METRICS} metrics, {HIDDEN} hidden units, none washing out. "
-    "{cores} cores: {pinned}. {rounds} rounds, {took_s} s in all. Ours writes an entry a verdict "
-    "on every path ('packed' does not exist yet), snapshots are on; Redis writes nothing to disk. "
-    "Rows a second until the last verdict is in Redis."
+    "{cores} cores: {pinned}. {rounds} rounds, {took_s} s in all. Ours writes an entry a verdict, "
+    "or where many come at a time packed entries; snapshots are on; Redis writes nothing to disk. "
+    "Rows a second until the last verdict is in Redis. {others:.2f} cores were busy with something "
+    "else, {most:.2f} at most."
 )
 Checks = dict[str, dict[str, Any]]
-WARM_UP_STEPS: Final = {NAIVE: 1, OURS: 4}
+WARM_UP_STEPS: Final = {NAIVE: 1, EACH: 4, PACKED: 4}
 console = Console(width=max(Console().width, 140))
 
 
 @dataclass(slots=True)
 class Race:
-    """Rounds of every path on both services.
+    """Rounds of every path on the naive service and one of ours.
 
     Attributes:
         seconds: A stretch is to take.
         found: What was measured.
         rates: Of each service and path, the last that was measured.
+        troubles: What was answered where a verdict was wanted.
     """
 
-    both: list[Contender]
+    contenders: list[Contender]
     seconds: float
     found: Rounds = field(default_factory=lambda: defaultdict(list))
     rates: dict[tuple[str, str], float] = field(default_factory=dict)
+    troubles: list[str] = field(default_factory=list)
 
     async def warm_up(self) -> None:
         """Let everything happen once; gives a first idea of the rates."""
         for path in PATHS:
             for one in self._running(path):
-                with one.alone(self.both):
+                with one.alone(self.contenders):
                     found = await self._measured(one, path, WARM_UP_STEPS[one.name])
                 one.warm_up_errors += found.errors
 
     async def round(self, *, is_ours_first: bool) -> None:
-        """Measure every path on both, one right after the other."""
+        """Measure every path on the naive service and on ours, one right after the other."""
         for path in PATHS:
             running = self._running(path)
             for one in reversed(running) if is_ours_first and path is not SINGLE else running:
-                with one.alone(self.both):
+                with one.alone(self.contenders):
                     found = await self._measured(one, path, self._steps(one, path))
                 self.found[one.name, path.title].append(found)
 
     def _running(self, path: Path) -> list[Contender]:
         """Tell who is measured by a path: where ours is held against another, ours alone."""
-        return [one for one in self.both if one.name == OURS or path.against is None]
+        names = {path.ours, NAIVE} if path.against is None else {path.ours}
+        return [one for one in self.contenders if one.name in names]
 
     def _steps(self, one: Contender, path: Path) -> int:
         rate = self.rates[one.name, path.title]
@@ -91,32 +98,34 @@ class Race:
     async def _measured(self, one: Contender, path: Path, steps: int) -> Stretch:
         rate = self.rates[NAIVE, SINGLE.title] / 2 if path.measure == "p99" else None
         found = await stretch(one, path, steps, rate)
+        if found.trouble:
+            self.troubles.append(f"{one.name}, {path.title}: {found.trouble}")
         self.rates[one.name, path.title] = found.rate
         return found
 
 
-async def raced(both: list[Contender], rounds: int, seconds: float, cores: Cores) -> Rounds:
-    """Warm both up and run the rounds; who comes first changes from round to round."""
-    race = Race(both, seconds)
+async def raced(every: list[Contender], rounds: int, seconds: float, cores: Cores) -> Race:
+    """Warm all up and run the rounds; who comes first changes from round to round."""
+    race = Race(every, seconds)
     with Progress(console=console, transient=True) as progress, on(cores.client):
         task = progress.add_task("warming up", total=rounds + 1)
         await race.warm_up()
         for number in range(rounds):
             progress.update(task, advance=1, description=f"round {number + 1} of {rounds}")
             await race.round(is_ours_first=number % 2 == 1)
-    return race.found
+    return race
 
 
-async def checks_of(both: list[Contender], found: Rounds, model: File) -> Checks:
+async def checks_of(every: list[Contender], found: Rounds, model: File) -> Checks:
     """Say of each service whether its answers were right."""
     checks: Checks = {}
-    for one in both:
+    for one in every:
         stretches = chain.from_iterable(
             many for (name, _), many in found.items() if name == one.name
         )
         checks[one.name] = {
             "answered": one.answered,
-            "entries": await one.entries(),
+            "in Redis": await one.ledger.written(),
             "dropped": await one.dropped(),
             "errors": sum(part.errors for part in stretches) + one.warm_up_errors,
             "scores looked at": len(one.scores),
@@ -132,25 +141,28 @@ def failures_of(checks: Checks) -> list[str]:
         wrong = {
             "rows got no verdict": told["errors"] > 0,
             "verdicts were dropped": told["dropped"] > 0,
-            "entries in Redis are not as many as verdicts": told["entries"] != told["answered"],
+            "as many verdicts are not in Redis as were answered": told["in Redis"]
+            != told["answered"],
             "scores are off": not told["largest relative error of these"] <= RELATIVE,
         }
         found += [f"{service}: {what}" for what, is_so in wrong.items() if is_so]
     return found
 
 
-def tell(found: Rounds, checks: Checks, machine: dict[str, Any]) -> list[str]:
+def tell(race: Race, checks: Checks, machine: dict[str, Any]) -> list[str]:
     """Print everything; gives what is not as it should be."""
+    found = race.found
     console.print(speed_report.targets(found), speed_report.details(found))
-    console.print(NOTES.format(**machine))
+    others = [one.others for many in found.values() for one in many]
+    console.print(NOTES.format(**machine, others=median(others), most=max(others)))
     for service, told in checks.items():
         console.print(
             f"{service}: " + ", ".join(f"{name} {value:,.6g}" for name, value in told.items())
         )
     failures = failures_of(checks)
-    troubles = {one.trouble for many in found.values() for one in many if one.trouble}
     console.print(
-        "\n".join([*failures, *troubles]) or "every row got its verdict, every verdict its entry"
+        "\n".join([*failures, *race.troubles])
+        or "every row got its verdict, every verdict is in Redis"
     )
     return failures
 
@@ -167,13 +179,12 @@ async def main(rounds: int, seconds: float, file: File | None) -> bool:
     began = perf_counter()
     with tempfile.TemporaryDirectory(prefix="sw-") as home:
         model = write_model(File(home) / "models" / "bench")
-        async with contenders(model, File(home), cores) as both:
-            found = await raced(both, rounds, seconds, cores)
-            checks = await checks_of(both, found, model)
+        async with contenders(model, File(home), cores) as every:
+            race = await raced(every, rounds, seconds, cores)
+            checks = await checks_of(every, race.found, model)
     machine["took_s"] = round(perf_counter() - began, 1)
-    failures = tell(found, checks, machine)
-    if file is not None:
-        speed_report.write(file, found, checks, machine)
+    failures = tell(race, checks, machine)
+    speed_report.write(file, race.found, checks, machine)
     return not failures
 
 

@@ -4,7 +4,8 @@ import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ import numpy as np
 from benchmarks.load import Answers, Line, load
 from benchmarks.load_check import COUNTS, is_kept, watched_scores
 from benchmarks.load_rows import STREAMS, Template, frame_templates, http_templates
+from benchmarks.speed_cores import busy_s, cpu_s
 from benchmarks.speed_paths import Path
-from benchmarks.speed_site import Contender, cpu_s
+from benchmarks.speed_redis import counting
+from benchmarks.speed_site import Contender
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +33,9 @@ class Stretch:
         p50_ms: Latency of a request or frame.
         p99_ms: As above.
         errors: Rows without a verdict.
-        missing: Verdicts without an entry in Redis, in all so far; below 0: too many entries.
         trouble: The answer to the last row that got no verdict.
+        missing: Verdicts that are not in Redis, in all so far; below 0: too many are.
+        others: Cores that were busy with something else.
     """
 
     rows: int
@@ -43,8 +47,9 @@ class Stretch:
     p50_ms: float
     p99_ms: float
     errors: int
-    missing: int
     trouble: str
+    missing: int = 0
+    others: float = 0.0
 
     def told(self) -> dict[str, Any]:
         """Give it for JSON."""
@@ -68,14 +73,18 @@ async def stretch(at: Contender, path: Path, steps: int, rate: float | None = No
     pids = (at.pid, at.redis_pid, os.getpid())
     messages = at.feed.messages(_templates(at, path), steps)
     with _no_collection():
-        before = [cpu_s(pid) for pid in pids]
-        seconds = await load(_line(at, path, rate), messages, answers)
-    at.answered += answers.rows
-    drain_s = await at.drained()
-    used_s = [cpu_s(pid) - began for pid, began in zip(pids, before, strict=True)]
+        before, busy, began = [cpu_s(pid) for pid in pids], busy_s(), perf_counter()
+        async with counting(at.ledger):
+            seconds = await load(_line(at, path, rate), messages, answers)
+            ended = perf_counter()
+        at.answered += answers.rows
+        drain_s = await at.drained(ended)
+    used_s = [cpu_s(pid) - then for pid, then in zip(pids, before, strict=True)]
+    others = (busy_s() - busy - sum(used_s)) / (perf_counter() - began)
     at.scores |= watched_scores(answers.kept, path.kind)
-    missing = at.answered - await at.entries()
-    return _measured(answers, seconds, drain_s, used_s, missing)
+    missing = at.answered - await at.ledger.written()
+    found = _measured(answers, seconds, drain_s, used_s)
+    return replace(found, missing=missing, others=max(0.0, others))
 
 
 def _line(at: Contender, path: Path, rate: float | None) -> Line:
@@ -88,9 +97,7 @@ def _line(at: Contender, path: Path, rate: float | None) -> Line:
     )
 
 
-def _measured(
-    answers: Answers, seconds: float, drain_s: float, used_s: list[float], missing: int
-) -> Stretch:
+def _measured(answers: Answers, seconds: float, drain_s: float, used_s: list[float]) -> Stretch:
     server_us, redis_us, client_us = (used / answers.wanted * 1e6 for used in used_s)
     p50, p99 = (np.percentile(answers.took_s, (50, 99)) * 1e3).tolist()
     return Stretch(
@@ -103,7 +110,6 @@ def _measured(
         p50_ms=p50,
         p99_ms=p99,
         errors=answers.errors,
-        missing=missing,
         trouble=answers.trouble,
     )
 

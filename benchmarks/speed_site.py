@@ -4,69 +4,35 @@ import asyncio
 import os
 import signal
 import sys
-import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 import httpx
-from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
 
 from benchmarks import naive_service
 from benchmarks.load_check import Scores
 from benchmarks.load_rows import Feed, Template
 from benchmarks.service import free_port, metric, serving
+from benchmarks.speed_cores import Cores, on
+from benchmarks.speed_paths import EACH, NAIVE, PACKED
+from benchmarks.speed_redis import (
+    START_S,
+    EntryLedger,
+    Ledger,
+    RowLedger,
+    pause_s,
+    redis_alone,
+)
 from service.keys import Keys
 
-START_S: Final = 60.0
-DRAIN_S: Final = 60.0
-POLL_S: Final = 0.005
-_SCHEDULED: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Cores:
-    """Where each part runs."""
-
-    server: set[int]
-    client: set[int]
-    redis: set[int]
-
-    @classmethod
-    def of_this_machine(cls) -> "Cores":
-        """Share out what there is: the server has a core to itself as soon as there are two."""
-        there = sorted(os.sched_getaffinity(0))
-        return cls({there[0]}, {there[min(1, len(there) - 1)]}, {there[min(2, len(there) - 1)]})
-
-    def __str__(self) -> str:
-        """Say it."""
-        parts = f"server on core {self.server}, client on {self.client}, Redis on {self.redis}"
-        return parts.replace("{", "").replace("}", "")
-
-
-@contextmanager
-def on(cores: set[int]) -> Iterator[None]:
-    """Start processes on these cores."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-def cpu_s(pid: int) -> float:
-    """Read how long a process has computed, all its threads together.
-
-    `/proc/PID/stat` tells the same in hundredths of a second, too coarse for a short stretch. On
-    Linux every process has a clock; this is its number (clock_getcpuclockid(3)).
-    """
-    return time.clock_gettime((~pid << 3) | _SCHEDULED)
+STALLED_S: Final = 10.0
+"""After so long without a new verdict in Redis, those that are missing are given up."""
+PACKED_KEY: Final = Keys().packed
+"""Redis stream of the packed entries."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,11 +40,13 @@ class Contender:
     """A service that is measured.
 
     Attributes:
+        redis_pid: Process of its Redis.
+        ledger: Counts the verdicts in it.
         single: Path of the door for one observation.
         batch: Path of the door for many.
         socket: Path of the WebSocket.
-        stream: Key of the Redis stream with its verdicts.
         answered: Verdicts it gave.
+        lost: Those of them that did not come to Redis.
         warm_up_errors: Rows that got none before the first round.
         scores: Some of them.
     """
@@ -86,38 +54,40 @@ class Contender:
     name: str
     port: int
     pid: int
-    redis: Redis
     redis_pid: int
-    single: str
-    batch: str
-    socket: str
-    stream: str
+    ledger: Ledger
+    single: str = "/v1/observations"
+    batch: str = "/v1/observations"
+    socket: str = "/v1/ingest"
     feed: Feed = field(default_factory=Feed)
     templates: dict[str, list[list[Template]]] = field(default_factory=dict)
     answered: int = 0
+    lost: int = 0
     warm_up_errors: int = 0
     scores: Scores = field(default_factory=dict)
 
-    async def entries(self) -> int:
-        """Count the entries that were ever added, trimmed ones too."""
-        try:
-            told: Any = await self.redis.xinfo_stream(self.stream)
-        except ResponseError:  # there is no such stream yet
-            return 0
-        return int(told["entries-added"])
+    async def drained(self, began: float) -> float:
+        """Wait until every verdict that was answered is in Redis; gives the seconds since then.
 
-    async def drained(self) -> float:
-        """Wait until every verdict that was answered is in Redis; gives the seconds."""
-        began = perf_counter()
-        while await self.entries() < self.answered:
-            if perf_counter() - began > DRAIN_S:
+        What does not come is waited for once.
+        """
+        looked = came = perf_counter()
+        before = written = await self.ledger.written()
+        while (left := self.answered - self.lost - written) > 0:
+            took = perf_counter() - looked
+            looked += took
+            came = looked if written > before else came
+            if looked - came > STALLED_S:
+                self.lost += left
                 break
-            await asyncio.sleep(POLL_S)
+            # looking costs the core that Redis works on
+            await asyncio.sleep(pause_s(left, (written - before) / took))
+            before, written = written, await self.ledger.written()
         return perf_counter() - began
 
     async def dropped(self) -> float:
         """Count the verdicts that the sink gave up."""
-        if self.stream == naive_service.SCORES:
+        if self.name == NAIVE:
             return 0.0  # it waits for each entry
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{self.port}", trust_env=False
@@ -140,74 +110,53 @@ class Contender:
 
 @asynccontextmanager
 async def contenders(model: Path, data_dir: Path, cores: Cores) -> AsyncIterator[list[Contender]]:
-    """Run the naive service and ours."""
-    async with _naive(model, cores) as naive, _ours(model, data_dir, cores) as ours:
-        yield [naive, ours]
+    """Run the naive service, and ours with an entry a verdict and with packed entries."""
+    async with (
+        _naive(model, cores) as naive,
+        _ours(EACH, model, data_dir, cores) as each,
+        _ours(PACKED, model, data_dir, cores) as packed,
+    ):
+        yield [naive, each, packed]
 
 
 @asynccontextmanager
 async def _naive(model: Path, cores: Cores) -> AsyncIterator[Contender]:
-    async with _redis(cores) as (url, redis, redis_pid), _naive_process(model, url, cores) as found:
-        port, pid = found
+    async with (
+        redis_alone(cores.redis) as (url, redis, redis_pid),
+        _naive_process(model, url, cores) as (port, pid),
+    ):
         yield Contender(
-            name="naive",
+            name=NAIVE,
             port=port,
             pid=pid,
-            redis=redis,
             redis_pid=redis_pid,
+            ledger=EntryLedger(redis, naive_service.SCORES),
             single="/observations",
             batch="/batches",
             socket="/ingest",
-            stream=naive_service.SCORES,
         )
 
 
 @asynccontextmanager
-async def _ours(model: Path, data_dir: Path, cores: Cores) -> AsyncIterator[Contender]:
+async def _ours(name: str, model: Path, data_dir: Path, cores: Cores) -> AsyncIterator[Contender]:
+    is_packed = name == PACKED
     settings = {
         "STEPWATCH_DEFAULT_MODEL": model.name,
         "STEPWATCH_START": "reference",
-        "STEPWATCH_REDIS_SCORES": "each",
+        "STEPWATCH_REDIS_SCORES": "packed" if is_packed else "each",
     }
     async with AsyncExitStack() as opened:
-        url, redis, redis_pid = await opened.enter_async_context(_redis(cores))
+        url, redis, redis_pid = await opened.enter_async_context(redis_alone(cores.redis))
         with on(cores.server):
             started = serving(data_dir, REDIS_URL=url, **settings)
             service = await opened.enter_async_context(started)
         yield Contender(
-            name="ours",
+            name=name,
             port=int(service.url.rpartition(":")[2]),
             pid=service.process.pid,
-            redis=redis,
             redis_pid=redis_pid,
-            single="/v1/observations",
-            batch="/v1/observations",
-            socket="/v1/ingest",
-            stream=Keys().scores,
+            ledger=RowLedger(redis, PACKED_KEY) if is_packed else EntryLedger(redis, Keys().scores),
         )
-
-
-@asynccontextmanager
-async def _redis(cores: Cores) -> AsyncIterator[tuple[str, Redis, int]]:
-    """Run a redis-server that writes nothing to disk; gives also a client and its process."""
-    with tempfile.TemporaryDirectory(prefix="sw-") as directory:
-        socket = f"{directory}/redis.sock"
-        options = ("--port", "0", "--unixsocket", socket, "--save", "", "--logfile", "log")
-        with on(cores.redis):
-            process = await asyncio.create_subprocess_exec("redis-server", *options, cwd=directory)
-        try:
-            async with Redis(unix_socket_path=socket) as client, asyncio.timeout(START_S):
-                while True:
-                    try:
-                        await client.ping()
-                        break
-                    except RedisError:
-                        await asyncio.sleep(0.05)
-            async with Redis(unix_socket_path=socket, decode_responses=True) as client:
-                yield f"unix://{socket}", client, process.pid
-        finally:
-            process.terminate()
-            await process.wait()
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ _log = structlog.get_logger("stepwatch.dispatch")
 
 BATCH_ROWS: Final = 2000
 LINGER_S: Final = 0.01
-"""A sink waits this long for more after the first row: one write then carries many."""
+"""A sink waits this long for more while a write would carry few."""
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 2.0
 MAX_ALERTS: Final = 10_000
@@ -90,7 +90,8 @@ class Outlet:
             if self._is_empty():
                 await self._something()
                 continue
-            await self._pause(LINGER_S)
+            if self._waiting_rows < BATCH_ROWS:
+                await self._pause(LINGER_S)
             delivery = self._next()
             await self._write(delivery)
             self._forget(delivery)
