@@ -1,6 +1,5 @@
 """The bank: all streams that share one scorer, their state in arrays, one slot a stream."""
 
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -11,9 +10,7 @@ from models.blocks import (
     NO_TIME,
     Anomaly,
     Bool,
-    Explanations,
     Float32,
-    Float64,
     Int,
     ObservationBlock,
     Refusal,
@@ -25,8 +22,8 @@ from models.options import StreamOptions
 from models.recent import RecentBlock
 from models.record import Columns, Numbers
 from models.rounds import Rounds
-from models.scaler import MinMaxScaler
-from models.scoring import scoring
+from models.scaler import MinMaxScaler, Scaled
+from models.senses import Senses
 from models.slots import Slots
 from models.spec import REFERENCE_STEPS
 
@@ -52,17 +49,11 @@ class StreamBank(Slots):
         spec = checkpoint.spec
         self.scorer: Final = registry.build(spec, checkpoint.weights)
         self.n_features: Final = self.scorer.n_features
-        # the checkpoint's range, whatever range each slot is scaled with
-        self._range = MinMaxScaler.from_spec(spec.scaler)
-        self._scaler = scaler or self._range
-        self._residual_scale = (
-            checkpoint.residual_scale[None] if residual_scale is None else residual_scale
-        )
-        self._scoring = scoring(spec.scoring.rule)
+        self._senses = Senses(checkpoint, self.scorer, scaler, residual_scale)
         super().__init__(
             spec,
             self.scorer.state_layout,
-            self._after(checkpoint.reference_tail),
+            self._senses.after(checkpoint.reference_tail),
             checkpoint.validation_scores,
         )
         self._rounds = Rounds()
@@ -99,8 +90,11 @@ class StreamBank(Slots):
         for step in range(REFERENCE_STEPS - int(fresh.max(initial=0)), REFERENCE_STEPS):
             rows = np.flatnonzero(REFERENCE_STEPS - step <= fresh)
             chosen = slots[rows]
-            columns = self._record.columns(chosen)
-            self._feed(chosen, columns, raw[rows, step], self._memory.gather(chosen))
+            columns, scaled = (
+                self._record.columns(chosen),
+                self._senses.scaled(chosen, raw[rows, step]),
+            )
+            self._feed(chosen, columns, scaled, self._memory.gather(chosen))
             self._record.put(chosen, columns)
 
     def advance(self, block: ObservationBlock) -> VerdictBlock:
@@ -123,14 +117,15 @@ class StreamBank(Slots):
         """Take rows of different streams, or rows of one stream."""
         if len(block) > 1 and block.slots[0] != block.slots[-1]:
             return self._across(block)
-        wholes = order.wholes(block.values)
+        scaled = self._senses.scaled(block.slots[:1], block.values)
+        wholes = [True] * len(block) if scaled.is_usual else order.wholes(block.values)
         rows = list(zip(block.times.tolist(), block.seqs.tolist(), wholes, strict=True))
         parts, at, slot = list[tuple[Int, VerdictBlock]](), 0, int(block.slots[0])
         while at < len(block):
             one = self._record.one(slot)
             times = taken_along(one, rows[at:] if at else rows, block.arrival)
             if len(times) == len(block):
-                return self._along(block, one, times)
+                return self._along(block, one, times, scaled)
             # what is no plain row is looked at by itself
             places = np.arange(at, at + max(len(times), 1))
             part = block.taken(places)
@@ -140,38 +135,49 @@ class StreamBank(Slots):
         return verdicts.merged(VerdictBlock.blank(block), parts)
 
     def _along(
-        self, block: ObservationBlock, one: Numbers[int, float], times: list[int]
+        self,
+        block: ObservationBlock,
+        one: Numbers[int, float],
+        times: list[int],
+        known: Scaled | None = None,
     ) -> VerdictBlock:
         """Judge rows of one stream that are taken, the scorer running over all of them at once."""
         slots = block.slots[:1]
-        shares = self._range.shares(block.values)
-        x = self._scaled(slots, block.values, shares)
-        run, memory = self.scorer.run(self._memory.gather(slots), x[:, None])
+        scaled = known or self._senses.scaled(slots, block.values)
+        run, memory = self.scorer.run(self._memory.gather(slots), scaled.x[:, None])
         prediction = Prediction(run.residual[:, 0], run.expected[:, 0], run.valid[:, 0])
-        found = self._judge.along(block, one, times, self._score_of(slots, prediction))
+        found = self._judge.along(block, one, times, self._senses.score(slots, prediction))
         self._memory.scatter(slots, memory)
-        self._recent.push_one(int(slots[0]), one, shares)
+        self._recent.push_one(int(slots[0]), one, scaled.shares)
         self._record.put_one(int(slots[0]), one)
-        return self._explained(block, found, prediction)
+        return self._senses.explained(block, found, prediction)
 
     def _across(self, block: ObservationBlock) -> VerdictBlock:
         """Take rows of different streams."""
         columns = self._record.columns(block.slots)
-        if order.is_plain(block, columns):
-            return self._judged(block, columns, block.times, None)
+        scaled = self._senses.scaled(block.slots, block.values)
+        if order.is_plain(block, columns, is_whole=scaled.is_usual):
+            return self._judged(block, columns, block.times, None, scaled)
         times, is_dated = order.date(block, columns), block.times != NO_TIME
         refusal = order.refusals(block, times, columns)
         rows = np.flatnonzero(refusal == _TAKEN)
         if len(rows) == len(block):
-            return self._judged(block, columns, times, is_dated)
+            return self._judged(block, columns, times, is_dated, scaled)
         refused = verdicts.refused(block, times, refusal)
         if not len(rows):
             return refused
-        found = self._judged(block.taken(rows), columns.taken(rows), times[rows], is_dated[rows])
+        chosen = block.taken(rows)
+        scaled = self._senses.scaled(chosen.slots, chosen.values)
+        found = self._judged(chosen, columns.taken(rows), times[rows], is_dated[rows], scaled)
         return verdicts.merged(refused, [(rows, found)])
 
     def _judged(
-        self, block: ObservationBlock, columns: Columns, times: Int, is_dated: Bool | None
+        self,
+        block: ObservationBlock,
+        columns: Columns,
+        times: Int,
+        is_dated: Bool | None,
+        scaled: Scaled,
     ) -> VerdictBlock:
         """Judge rows of different streams that are taken.
 
@@ -180,17 +186,18 @@ class StreamBank(Slots):
             columns: Their streams as they stand; changed, and written back.
             times: Times of the rows, `[B]`.
             is_dated: Which of them came with the rows; None: all, and no value is missing.
+            scaled: Their values.
         """
         slots, memory = block.slots, self._memory.gather(block.slots)
         since = cadence.intervals(columns, times, is_dated, block.arrival)
         gap = cadence.gaps(columns, since)
         if np.count_nonzero(gap):
             self._begin(columns, memory, gap)
-        prediction = self._feed(slots, columns, block.values, memory)
-        score = self._score_of(slots, prediction)
+        prediction = self._feed(slots, columns, scaled, memory)
+        score = self._senses.score(slots, prediction)
         found = self._judge.across(block, columns, times, since, score)
         self._record.put(slots, columns)
-        return self._explained(block, found, prediction)
+        return self._senses.explained(block, found, prediction)
 
     def _begin(self, columns: Columns, memory: State, gap: Bool) -> None:
         """Let streams begin anew after a gap, `[B]`."""
@@ -200,51 +207,9 @@ class StreamBank(Slots):
         for name, rows in memory.items():
             rows[gap] = self._washed_out[name]
 
-    def _feed(self, slots: Int, columns: Columns, values: Float64, memory: State) -> Prediction:
+    def _feed(self, slots: Int, columns: Columns, scaled: Scaled, memory: State) -> Prediction:
         """Let the scorer take one observation of each of these slots, `[B, F]`."""
-        shares = self._range.shares(values)
-        prediction, memory = self.scorer.step(memory, self._scaled(slots, values, shares))
+        prediction, memory = self.scorer.step(memory, scaled.x)
         self._memory.scatter(slots, memory)
-        self._recent.push(slots, columns, shares)
+        self._recent.push(slots, columns, scaled.shares)
         return prediction
-
-    def _scaled(self, slots: Int, values: Float64, shares: Float32) -> Float32:
-        if self._scaler is self._range:
-            return self._range.clipped(shares)
-        return self._scaler.of(slots).scale(values)
-
-    def _score_of(self, slots: Int, prediction: Prediction) -> Float64:
-        """Score residuals; NaN where there was no prediction to compare with."""
-        score = self._scoring.score(prediction.residual, self._scale_of(slots))
-        if np.count_nonzero(prediction.valid) < len(score):
-            score = np.where(prediction.valid, score, np.nan)
-        return score
-
-    def _explained(
-        self, block: ObservationBlock, found: VerdictBlock, prediction: Prediction
-    ) -> VerdictBlock:
-        """Say why, for anomalies and rows that asked: for all it would cost as much as a step."""
-        wanted = found.is_anomaly == _YES
-        if np.count_nonzero(block.explain):
-            wanted |= block.explain & ~np.isnan(found.score)
-        if not np.count_nonzero(wanted):
-            return found
-        rows = np.flatnonzero(wanted)
-        slots = block.slots[rows]
-        explanations = Explanations(
-            rows=rows,
-            actual=block.values[rows],
-            expected=self._scaler.of(slots).unscale(prediction.expected[rows]),
-            share=self._scoring.contributions(prediction.residual[rows], self._scale_of(slots)),
-        )
-        return replace(found, explanations=explanations)
-
-    def _scale_of(self, slots: Int) -> Float32:
-        scale = self._residual_scale
-        return scale if len(scale) == 1 else scale[slots]
-
-    def _after(self, reference_tail: Float64) -> State:
-        """Run one stream that has seen nothing over the reference tail."""
-        x: Float32 = self._range.scale(reference_tail)
-        _, state = self.scorer.run(self.scorer.initial_state(1), x[:, None])
-        return state

@@ -17,6 +17,7 @@ from models.gru_sequence import GRUSequence
 from models.spec import Spec
 
 MAX_HIDDEN: Final = 4096
+_LANES: Final = 16
 
 
 class GRUNetwork(nn.Module):
@@ -58,8 +59,12 @@ class GRUScorer:
         self._rz_bias = bias_x[:gates] + bias_h[:gates]
         self._n_x = to_gates_x[:, gates:].contiguous()
         self._n_x_bias = bias_x[gates:].contiguous()
-        self._n_head = torch.cat([to_gates_h[:, gates:], tensors["head.weight"].T], 1).contiguous()
-        self._n_head_bias = torch.cat([bias_h[gates:], tensors["head.bias"]])
+        n_head = torch.cat([to_gates_h[:, gates:], tensors["head.weight"].T], 1)
+        n_head_bias = torch.cat([bias_h[gates:], tensors["head.bias"]])
+        # a product is a tenth faster where its columns fill whole vector registers
+        spare = -n_head.shape[1] % _LANES
+        self._n_head = nn.functional.pad(n_head, (0, spare)).contiguous()
+        self._n_head_bias = nn.functional.pad(n_head_bias, (0, spare))
         self._sequence = GRUSequence(weights, self.hidden)
 
     @classmethod
@@ -156,7 +161,7 @@ class GRUScorer:
     def _next(self, hidden: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give the residual, the expectation and the new hidden state."""
         from_hidden = torch.addmm(self._n_head_bias, hidden, self._n_head)
-        expected = from_hidden[:, self.hidden :]
+        expected = from_hidden[:, self.hidden : self.hidden + self.n_features]
         if isnan(x.sum().item()):  # a tenth of what looking at each value costs
             x = torch.where(torch.isnan(x), expected, x)
         gates = torch.addmm(self._rz_bias, x, self._rz_x).addmm_(hidden, self._rz_h).sigmoid_()

@@ -21,17 +21,22 @@ _TAKEN: Final = int(Refusal.NONE)
 _WIDTH: Final = np.uint64(2 * MAX_TIME)
 
 
-def is_plain(block: ObservationBlock, columns: Columns) -> bool:
+def is_plain(block: ObservationBlock, columns: Columns, *, is_whole: bool) -> bool:
     """Tell whether every row came with a time and can be taken, and no value is missing.
 
     Nearly every block is so: this costs a tenth of finding out what is wrong with which row.
+
+    Args:
+        block: Rows of different streams.
+        columns: Their streams.
+        is_whole: Whether it is known that every value is there and in range.
     """
     times, seqs = block.times, block.seqs
     # a time before the range, and `NO_TIME` too, wraps around and lies above it
     fits = (times + MAX_TIME).view(np.uint64) <= _WIDTH
     fits &= times > columns.last_time
     fits &= (seqs > columns.last_seq) | (seqs == NO_SEQ)
-    return np.count_nonzero(fits) == len(fits) and _are_whole(block.values)
+    return np.count_nonzero(fits) == len(fits) and (is_whole or _are_whole(block.values))
 
 
 def wholes(values: Float64) -> list[bool]:

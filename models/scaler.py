@@ -2,19 +2,33 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import torch
 
-from models.blocks import Float32, Float64, Int
+from models.blocks import MAX_ABSOLUTE, Float32, Float64, Int
 from models.spec import ScalerSpec
 
 LARGEST: Final = float(np.finfo(np.float32).max)
 """Shares of the range are cut here: no metric comes near, but for a value made of junk."""
 _MANY: Final = 64
-_SMALLEST: Final = 1e-30
-"""A metric that moved less counts as constant: float32 holds no difference so small."""
+_SMALLEST: Final = 1e-300
+"""Nothing can be divided by a smaller span."""
+
+
+class Scaled(NamedTuple):
+    """Values in shares of the training range, `[B, F]` each; NaN where missing.
+
+    Attributes:
+        shares: Not clipped, but cut at what float32 holds.
+        x: Clipped; the same array where nothing is.
+        is_usual: Whether surely nothing is missing, clipped or too large: as nearly always.
+    """
+
+    shares: Float32
+    x: Float32
+    is_usual: bool
 
 
 @dataclass(frozen=True)
@@ -47,38 +61,46 @@ class MinMaxScaler:
         return MinMaxScaler(self.minimum[slots], self.span[slots], self.clip)
 
     def scale(self, values: Float64) -> Float32:
-        """Scale raw values `[B, F]`; NaN (missing) stays NaN."""
-        return self.clipped(self.shares(values))
+        """Scale raw values `[B, F]` and clip them; NaN (missing) stays NaN."""
+        return self.scaled(values).x
 
-    def shares(self, values: Float64) -> Float32:
-        """Give raw values `[B, F]` as shares of the training range, not yet clipped."""
-        if len(values) >= _MANY:
-            return self._shares_of_many(values)
+    def scaled(self, values: Float64) -> Scaled:
+        """Scale raw values `[B, F]`."""
+        shares = self._shares_of_many(values) if len(values) >= _MANY else self._shares(values)
+        lowest, highest = self.clip
+        # a NaN is neither
+        if shares.min() >= lowest and shares.max() <= highest:
+            return Scaled(shares, shares, self._is_moderate)
+        np.maximum(shares, -LARGEST, out=shares)
+        np.minimum(shares, LARGEST, out=shares)
+        clipped: Float32 = np.maximum(shares, lowest)  # np.clip costs twice as much
+        np.minimum(clipped, highest, out=clipped)
+        return Scaled(shares, clipped, is_usual=False)
+
+    def _shares(self, values: Float64) -> Float32:
         with np.errstate(over="ignore"):  # what is beyond float32 is cut
-            shares: Float32 = (values - self.minimum).astype(np.float32)
-            shares *= self._per_span
-        np.maximum(shares, -LARGEST, out=shares)  # np.clip costs twice as much
-        return np.minimum(shares, LARGEST, out=shares)
+            wide = values - self.minimum
+            wide *= self._per_span
+            return wide.astype(np.float32)
 
     def _shares_of_many(self, values: Float64) -> Float32:
         # torch's calls cost three times as much as numpy's, its passes over short rows half
         raw = torch.from_numpy(values if values.flags.writeable else values.copy())
         with torch.inference_mode():
-            shares = (raw - torch.from_numpy(self.minimum)).float()
-            shares.mul_(torch.from_numpy(self._per_span)).clamp_(-LARGEST, LARGEST)
-        found: Float32 = shares.numpy()
-        return found
-
-    def clipped(self, shares: Float32) -> Float32:
-        """Clip what lies far outside of the training range, `[B, F]`."""
-        lowest, highest = self.clip
-        clipped: Float32 = np.maximum(shares, lowest)
-        return np.minimum(clipped, highest, out=clipped)
+            wide = raw - torch.from_numpy(self.minimum)
+            shares: Float32 = wide.mul_(torch.from_numpy(self._per_span)).float().numpy()
+        return shares
 
     @cached_property
-    def _per_span(self) -> Float32:
+    def _per_span(self) -> Float64:
         """What to multiply by instead of dividing."""
-        return (1.0 / self.span).astype(np.float32)
+        return 1.0 / self.span
+
+    @cached_property
+    def _is_moderate(self) -> bool:
+        """Whether a raw value that is not clipped is never too large by itself."""
+        furthest = max(map(abs, self.clip))
+        return bool(np.all(np.abs(self.minimum) + furthest * self.span <= MAX_ABSOLUTE))
 
     def unscale(self, scaled: Float32) -> Float64:
         """Bring scaled values `[B, F]` back to raw units."""

@@ -1,5 +1,6 @@
 """A slab: the state of many streams in arrays, one row (slot) a stream."""
 
+from math import prod
 from typing import Protocol
 
 import numpy as np
@@ -39,6 +40,18 @@ class Slab(Protocol):
         ...
 
 
+def items(array: Array, leading: int) -> Array:
+    """Look at rows as items that are copied whole: half the time of copying number by number.
+
+    Args:
+        array: Contiguous or to be copied.
+        leading: Leading dimensions that are counted as one; the others are the item.
+    """
+    size = prod(array.shape[leading:])
+    flat = np.ascontiguousarray(array).reshape(prod(array.shape[:leading]), size)
+    return flat.view(np.dtype((np.void, size * flat.itemsize)))[:, 0] if size else flat
+
+
 class Arrays:
     """A slab with an array a column: for rows that are long.
 
@@ -72,7 +85,11 @@ class Arrays:
     def scatter(self, slots: Int, rows: State) -> None:
         """Write rows back."""
         for name, values in rows.items():
-            self._arrays[name][slots] = values
+            array = self._arrays[name]
+            if array.ndim > 1 and values.shape[:1] == slots.shape and values.dtype == array.dtype:
+                items(array, 1)[slots] = items(values, 1)
+            else:
+                array[slots] = values
 
     @property
     def layout(self) -> StateLayout:

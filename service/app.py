@@ -29,7 +29,8 @@ from service.engine.rules import StreamRule, check_models
 from service.engine.saving import SaveLimits
 from service.ingest import errors, http, openapi, operations, streams, websocket
 from service.ingest.body import DoorLimits
-from service.ingest.hot import HotPaths
+from service.ingest.frames import FrameProtocol
+from service.ingest.hot import HotProtocol
 from service.ingest.origin import OriginGuard
 from service.keys import Keys
 from service.server import Server
@@ -160,8 +161,7 @@ def build_app(settings: Settings, models: dict[str, Model]) -> FastAPI:
     for module in (http, websocket, streams, operations):
         app.include_router(module.router)
     errors.install(app)
-    app.add_middleware(HotPaths)
-    app.add_middleware(  # the last that is added is the first that is asked
+    app.add_middleware(
         OriginGuard, allowed=settings.allowed_origins, on_refusal=partial(_count_problem, app)
     )
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -235,8 +235,8 @@ def build_server(settings: Settings) -> Server:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
-        ws="websockets-sansio",
+        http=HotProtocol,
+        ws=FrameProtocol,
         ws_max_size=settings.max_body_bytes,
         log_config=None,
         timeout_graceful_shutdown=10,

@@ -10,12 +10,14 @@ import pyarrow as pa
 from models.blocks import Float64, Int
 from service.engine.columns import Columns
 from service.engine.errors import RowError
-from service.ingest.arrow_keys import KEYS, LONGEST, Keys, nulls_of, numpy_of, wrong_type
+from service.ingest.arrow_forms import read_known
+from service.ingest.arrow_ids import LONGEST, same_ids
+from service.ingest.arrow_keys import KEYS, Keys, nulls_of, numpy_of, wrong_type
+from service.ingest.arrow_learning import VALUES, learn
 from service.ingest.arrow_reading import is_list, read_table, refusing
 from service.ingest.decode import Decoder, Found
 from service.ingest.errors import MalformedArrow
 
-VALUES: Final = "values"
 _NULL_VALUES: Final = RowError("invalid-observation", "'values' is null")
 
 
@@ -30,6 +32,14 @@ class ArrowDecoder(Decoder):
     max_bytes: int
 
     def _found(self, data: bytes, stream_id: str | None) -> Found:
+        data = bytes(data)  # that of a frame may be a bytearray; bytes are not copied
+        known = read_known(data, stream_id, max_rows=self.max_rows, max_bytes=self.max_bytes)
+        if known is not None:
+            return Found(len(known.rows), [known], {})
+        return self._read(data, stream_id)
+
+    def _read(self, data: bytes, stream_id: str | None) -> Found:
+        """Read any frame: what is refused, and what is not of a form that is known."""
         table = read_table(data, max_rows=self.max_rows, max_bytes=self.max_bytes)
         # names and zones are no text until they are read, and the check leaves out both
         with refusing(UnicodeError, pa.ArrowException), np.errstate(invalid="ignore"):
@@ -37,6 +47,8 @@ class ArrowDecoder(Decoder):
             keys = Keys.of(table, stream_id)
             is_lists = VALUES in table.column_names and is_list(table[VALUES].type)
             columns = _of_lists(keys, table) if is_lists else _of_metrics(keys, table)
+        if not keys.errors and len(columns) == 1:
+            learn(data, table.schema, stream_id, columns[0])
         return Found(table.num_rows, columns, keys.errors)
 
 
@@ -65,6 +77,8 @@ def _of_lists(keys: Keys, table: Any) -> list[Columns]:
     widths: Int = numpy_of(column.value_lengths().fill_null(0)).astype(np.int64)
     widths[nulls] = 0
     flat: Float64 = numpy_of(column.flatten()).astype(np.float64)
+    if not nulls.any() and (widths == widths[0]).all():  # as nearly always
+        return _columns(keys, np.arange(len(widths)), flat.reshape(len(widths), -1), None)
     ends = np.cumsum(widths)
     found = []
     for width in np.unique(widths[~nulls]).tolist():
@@ -90,17 +104,21 @@ def _columns(
     keys: Keys, chosen: Int, values: Float64, metrics: tuple[str, ...] | None
 ) -> list[Columns]:
     """Leave out the rows that are refused already."""
-    refused = np.isin(chosen, np.fromiter(keys.errors, np.int64, len(keys.errors)))
-    places = chosen[~refused]
-    if not len(places):
+    if keys.errors:
+        fine = ~np.isin(chosen, np.fromiter(keys.errors, np.int64, len(keys.errors)))
+        chosen, values = chosen[fine], values[fine]
+    if not len(chosen):
         return []
+    ids = keys.stream_ids
+    if len(chosen) < len(ids):
+        ids = [ids[place] for place in chosen.tolist()]
     return [
         Columns(
-            rows=places,
-            stream_ids=tuple([keys.stream_ids[place] or "" for place in places.tolist()]),
-            times=keys.times[places],
-            seqs=keys.seqs[places],
-            values=values[~refused],
+            rows=chosen,
+            stream_ids=same_ids(tuple([one or "" for one in ids])),
+            times=keys.times[chosen],
+            seqs=keys.seqs[chosen],
+            values=values,
             metrics=metrics,
         )
     ]

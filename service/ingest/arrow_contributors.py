@@ -1,57 +1,112 @@
 """Contributors as an Arrow column, built from arrays: a list of structs for each explained row."""
 
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from models.blocks import Float64, Int
 from service.engine.columns import Answer, Judged
+from service.ingest.arrow_framing import Body
 
 _NUMBER: Final = pa.float64()
 CONTRIBUTORS: Final = pa.list_(
     pa.struct({"metric": pa.string(), "actual": _NUMBER, "expected": _NUMBER, "share": _NUMBER})
 )
 _NUMBERS: Final = ("actual", "expected", "share")
+_OFFSET_BYTES: Final = 4
+_MODELS: Final = 64
+"""Whose metrics are kept as an array of Arrow's."""
 
 
-def contributor_column(answer: Answer) -> Any:
-    """Make the column, largest share first; null for rows that are not explained."""
-    places = [_explained_places(rows, judged) for rows, judged in answer.parts]
-    tables = [_ordered(judged) for _, judged in answer.parts]
-    names = [name for _, judged in answer.parts for name in judged.scored.metrics]
-    first_names = np.cumsum([0, *(len(judged.scored.metrics) for _, judged in answer.parts)])
-    metric = [order + first for (order, _), first in zip(tables, first_names, strict=False)]
-    columns = [pa.array(names, pa.string()).take(pa.array(_flat(metric).astype(np.int64)))]
-    for at in range(len(_NUMBERS)):
-        column = _flat([numbers[at] for _, numbers in tables])
-        columns.append(pa.array(column, _NUMBER, mask=np.isnan(column)))
-    sizes = [np.full(len(order), order.shape[1]) for order, _ in tables]
-    offsets = np.cumsum(np.concatenate([np.zeros(1), *sizes])).astype(np.int32)
-    structs = pa.StructArray.from_arrays(columns, fields=list(CONTRIBUTORS.value_type))
-    lists = pa.ListArray.from_arrays(pa.array(offsets), structs, type=CONTRIBUTORS)
-    found = np.full(answer.size, -1)
-    explained = np.concatenate([np.empty(0, np.int64), *places])
-    found[explained] = np.arange(len(explained))
-    return lists.take(pa.array(found, mask=found < 0))
+class _Explained(NamedTuple):
+    """The rows of one part that are explained, and their metrics by share, one after another."""
+
+    places: Int
+    width: int
+    names: tuple[str, ...]
+    order: Int
+    numbers: list[Float64]
 
 
-def _explained_places(places: Int, judged: Judged) -> Int:
-    """Find the places in the request of the rows that are explained."""
-    rows = judged.scored.verdicts.explanations.rows
-    inside = rows[(rows >= judged.start) & (rows < judged.stop)]
-    explained: Int = places[inside - judged.start]
-    return explained
+def add_contributors(body: Body, answer: Answer) -> None:
+    """Add the column, largest share first; null for rows that are not explained."""
+    parts = [one for places, judged in answer.parts if (one := _explained(places, judged))]
+    if not parts:
+        body.add_nulls(answer.size, bytes(_OFFSET_BYTES * (answer.size + 1)))
+        body.add(0, None)
+        body.add(0, None, bytes(_OFFSET_BYTES), b"")
+        for _ in _NUMBERS:
+            body.add(0, None, b"")
+        return
+    sizes = np.zeros(answer.size + 1, np.int32)
+    is_explained = np.zeros(answer.size, np.bool_)
+    for one in parts:
+        sizes[one.places + 1] = one.width
+        is_explained[one.places] = True
+    offsets = np.cumsum(sizes, dtype=np.int32)
+    body.add(answer.size, is_explained, offsets)
+    body.add(int(offsets[-1]), None)
+    places = _joined([one.places for one in parts])
+    _add_parts(body, parts, _in_order(places, sizes[places + 1]))
 
 
-def _ordered(judged: Judged) -> tuple[Int, list[Float64]]:
-    """Give the order of the metrics by share, and the numbers in that order, `[E, F]` each."""
+def _explained(places: Int, judged: Judged) -> _Explained | None:
+    """Find what is explained of a part, its numbers in the order of the shares."""
     explanations = judged.scored.verdicts.explanations
-    part = slice(*np.searchsorted(explanations.rows, (judged.start, judged.stop)))
-    order = np.argsort(-explanations.share[part], axis=1, kind="stable")
-    numbers = (getattr(explanations, name)[part] for name in _NUMBERS)
-    return order, [np.take_along_axis(column, order, 1) for column in numbers]
+    first, last = np.searchsorted(explanations.rows, (judged.start, judged.stop)).tolist()
+    if first == last:
+        return None
+    share = explanations.share[first:last]
+    rows, width = share.shape
+    order = np.argsort(-share, axis=1, kind="stable")
+    ordered = (order + width * np.arange(rows)[:, None]).ravel()
+    numbers = (getattr(explanations, name)[first:last] for name in _NUMBERS)
+    return _Explained(
+        places[explanations.rows[first:last] - judged.start],
+        width,
+        tuple(judged.scored.metrics),
+        order.ravel(),
+        [column.ravel()[ordered].astype(np.float64, copy=False) for column in numbers],
+    )
 
 
-def _flat(parts: list[Any]) -> Any:
-    return np.concatenate([np.empty(0), *(part.ravel() for part in parts)])
+def _in_order(places: Int, sizes: Int) -> Int | None:
+    """Tell how to bring the metrics of all parts into the order of the rows; None: they are."""
+    order = np.argsort(places, kind="stable")
+    if (order[1:] > order[:-1]).all():
+        return None
+    begins, wanted = np.cumsum(sizes) - sizes, sizes[order]
+    shift = begins[order] - (np.cumsum(wanted) - wanted)
+    moved: Int = np.repeat(shift, wanted) + np.arange(wanted.sum())
+    return moved
+
+
+def _add_parts(body: Body, parts: list[_Explained], moved: Int | None) -> None:
+    """Add the four columns of the structs."""
+    names: tuple[str, ...] = ()
+    metric = []
+    for one in parts:
+        metric.append(one.order + len(names))
+        names += one.names
+    texts = _written(names).take(pa.array(_joined(metric, moved)))
+    _, offsets, data = texts.buffers()
+    body.add(len(texts), None, _bytes(offsets), _bytes(data))
+    for at in range(len(_NUMBERS)):
+        numbers = _joined([one.numbers[at] for one in parts], moved)
+        body.add(len(numbers), ~np.isnan(numbers), numbers)
+
+
+@lru_cache(_MODELS)
+def _written(names: tuple[str, ...]) -> Any:
+    return pa.array(names, pa.string())
+
+
+def _joined(columns: list[Any], moved: Int | None = None) -> Any:
+    joined = columns[0] if len(columns) == 1 else np.concatenate(columns)
+    return joined if moved is None else joined[moved]
+
+
+def _bytes(buffer: Any) -> memoryview:
+    return memoryview(buffer) if buffer is not None else memoryview(b"")

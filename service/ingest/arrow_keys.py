@@ -8,18 +8,14 @@ import pyarrow as pa
 
 from models.blocks import NO_SEQ, NO_TIME, Bool, Int
 from service.engine.errors import RowError
+from service.ingest.arrow_ids import LONGEST
 from service.ingest.arrow_reading import texts
+from service.ingest.arrow_times import rounded_microseconds, whole_microseconds
 from service.ingest.errors import MalformedArrow
 from service.ingest.rows import NO_ID, OTHER_ID
 
 ID, TIME, SEQ = "stream_id", "timestamp", "seq"
 KEYS: Final = {ID, TIME, SEQ}
-LONGEST: Final = 200
-"""Characters of an id, or of a column's name: errors repeat them for every row."""
-_PER_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-_MICROSECONDS: Final = 1_000_000
-_FAR_SECONDS: Final = 9e12
-"""Seconds beyond which microseconds would leave 64 bits; refused later as out of range."""
 _LONG_ID: Final = RowError("invalid-id", f"'stream_id' has more than {LONGEST} characters")
 _NOT_FINITE: Final = RowError(
     "not-finite",
@@ -78,10 +74,12 @@ class Keys:
         if ids is None:
             raise MalformedArrow("column 'stream_id' is missing, and the path names no stream")
         self.stream_ids = ids
-        self.refuse(np.array([one is None for one in ids]), NO_ID)
+        if None in ids:
+            self.refuse(np.array([one is None for one in ids]), NO_ID)
         # repeated in the answer, a long text of a dictionary could grow without bounds
-        far = np.array([one is not None and len(one) > LONGEST for one in ids])
-        self.refuse(far, _LONG_ID)
+        if max(map(len, filter(None, ids)), default=0) > LONGEST:
+            far = np.array([one is not None and len(one) > LONGEST for one in ids])
+            self.refuse(far, _LONG_ID)
 
     def _refuse_times(self, table: Any) -> None:
         if TIME in table.column_names and pa.types.is_float64(table[TIME].type):
@@ -97,7 +95,7 @@ class Keys:
             raise wrong_type(SEQ, column.type, "an integer")
         nulls = nulls_of(column)
         # unsigned numbers beyond 63 bits come out negative, and are refused with those
-        self.seqs = numpy_of(column.cast(pa.int64(), safe=False).fill_null(0)).copy()
+        self.seqs = _whole(column).copy()
         self.refuse((self.seqs < 0) & ~nulls, _FAR_SEQ)
         self.seqs[nulls | (self.seqs < 0)] = NO_SEQ
 
@@ -114,6 +112,8 @@ def numpy_of(column: Any) -> Any:
 
 def nulls_of(column: Any) -> Bool:
     """Tell which rows are null."""
+    if not column.null_count:
+        return np.zeros(len(column), np.bool_)
     found: Bool = numpy_of(column.is_null())
     return found.astype(np.bool_)
 
@@ -135,25 +135,24 @@ def _times(table: Any) -> Int:
         return np.full(table.num_rows, NO_TIME)
     column = table[TIME]
     if pa.types.is_float64(column.type):
-        seconds = np.nan_to_num(numpy_of(column), posinf=_FAR_SECONDS, neginf=-_FAR_SECONDS)
-        far = np.clip(seconds, -_FAR_SECONDS, _FAR_SECONDS)
-        times: Int = np.rint(far * _MICROSECONDS).astype(np.int64)
+        times = rounded_microseconds(numpy_of(column))
     elif pa.types.is_timestamp(column.type):
         times = _whole_microseconds(column)
     else:
         raise wrong_type(TIME, column.type, "timestamp with zone UTC or float64 epoch seconds")
-    times[nulls_of(column)] = NO_TIME
+    if column.null_count:
+        times[nulls_of(column)] = NO_TIME
     return times
 
 
 def _whole_microseconds(column: Any) -> Int:
     if column.type.tz is None:
         raise wrong_type(TIME, column.type, "a timestamp with the zone UTC")
-    per_second = _PER_SECOND[column.type.unit]
-    raw: Int = numpy_of(column.cast(pa.int64()).fill_null(0))
-    if per_second > _MICROSECONDS:
-        raw = raw // (per_second // _MICROSECONDS)
-    # within these bounds nothing overflows, nor reads as "none given"
-    far = int(_FAR_SECONDS) * min(per_second, _MICROSECONDS)
-    factor = max(_MICROSECONDS // per_second, 1)
-    return np.clip(raw, -far, far) * factor
+    return whole_microseconds(_whole(column), column.type.unit)
+
+
+def _whole(column: Any) -> Int:
+    """Give whole numbers as they are, 0 for null."""
+    whole = column.cast(pa.int64(), safe=False)
+    found: Int = numpy_of(whole.fill_null(0) if whole.null_count else whole)
+    return found

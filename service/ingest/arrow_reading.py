@@ -5,9 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 
+from service.ingest.arrow_messages import (
+    BATCH,
+    DICTIONARY,
+    I16,
+    I64,
+    VERSION_5,
+    head_of,
+    pairs,
+    root_of,
+)
 from service.ingest.decode import check_size
 from service.ingest.errors import BodyTooLarge, MalformedArrow
 
@@ -15,11 +24,7 @@ _TROUBLES: Final = (
     pa.ArrowException, ValueError, TypeError, OSError, LookupError, MemoryError, OverflowError,
     NotImplementedError, struct.error,
 )  # fmt: skip
-_U16, _U32, _I16, _I32, _I64 = (struct.Struct(f"<{code}") for code in "HIhiq")
-_BATCHES: Final = ("record batch", "dictionary")
-_VERSION_5: Final = 4
-_COMPRESSION: Final = 3
-"""Number of the field in the FlatBuffers schema of a record batch."""
+_BATCHES: Final = {"record batch": BATCH, "dictionary": DICTIONARY}
 _OPTIONS: Final = pa.ipc.IpcReadOptions(use_threads=False)
 
 
@@ -121,45 +126,25 @@ def _check_claims(data: bytes, max_bytes: int) -> None:
 
 def _claimed(message: Any) -> int:
     """Read from the FlatBuffers of a batch how large it is without compression."""
-    metadata, body = memoryview(message.metadata), message.body
-    fields = _fields(metadata, _U32.unpack_from(metadata, 0)[0])
-    if _I16.unpack_from(metadata, fields[0])[0] < _VERSION_5:
+    metadata = memoryview(message.metadata)
+    version = root_of(metadata)[0]
+    if not version or I16.unpack_from(metadata, version)[0] < VERSION_5:
         raise MalformedArrow("it is of a version before Arrow 1.0")
-    batch = _followed(metadata, fields[2])
-    if message.type == "dictionary":
-        batch = _followed(metadata, _fields(metadata, batch)[1])
-    fields = _fields(metadata, batch)
-    is_compressed = len(fields) > _COMPRESSION and fields[_COMPRESSION] > 0
-    vector = _followed(metadata, fields[2])
-    count = _U32.unpack_from(metadata, vector)[0]
-    buffers = np.frombuffer(metadata, "<i8", 2 * count, vector + 4).reshape(-1, 2)
-    if not is_compressed:
+    head = head_of(metadata, _BATCHES[message.type])
+    buffers = pairs(metadata, head.buffers)
+    if not head.is_compressed:
         # not the body's length: many buffers may be at the same place of it
-        return sum(max(length, 0) for _, length in buffers.tolist())
-    return sum(
-        _uncompressed(memoryview(body), offset, length) for offset, length in buffers.tolist()
-    )
+        return sum(max(length, 0) for _, length in buffers)
+    body = memoryview(message.body)
+    return sum(_uncompressed(body, offset, length) for offset, length in buffers)
 
 
 def _uncompressed(body: memoryview, offset: int, length: int) -> int:
     if length == 0:
         return 0
-    claimed: int = _I64.unpack_from(body, offset)[0]
+    claimed: int = I64.unpack_from(body, offset)[0]
     # -1 stands before a buffer that compression would have made larger
     return length if claimed == -1 else max(claimed, 0)
-
-
-def _fields(metadata: memoryview, table: int) -> list[int]:
-    """Give the places of a FlatBuffers table's fields, 0 where there is none; padded to three."""
-    vtable = table - _I32.unpack_from(metadata, table)[0]
-    count = (_U16.unpack_from(metadata, vtable)[0] - 4) // 2
-    offsets = struct.unpack_from(f"<{count}H", metadata, vtable + 4)
-    return [table + offset if offset else 0 for offset in offsets] + [0] * (3 - count)
-
-
-def _followed(metadata: memoryview, place: int) -> int:
-    offset: int = _U32.unpack_from(metadata, place)[0]
-    return place + offset
 
 
 def _too_large(max_bytes: int) -> BodyTooLarge:

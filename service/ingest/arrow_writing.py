@@ -1,4 +1,4 @@
-"""From verdicts to an Arrow IPC stream: built from the columns of the verdict blocks."""
+"""From verdicts to an Arrow IPC stream: written from the columns of the verdict blocks."""
 
 from typing import Any, Final
 
@@ -8,7 +8,9 @@ import pyarrow as pa
 from models.blocks import NO_SEQ, Anomaly, Bool, Refusal
 from service.engine.columns import Answer, Judged, Request
 from service.engine.errors import BANK_REFUSALS, RowError
-from service.ingest.arrow_contributors import CONTRIBUTORS, contributor_column
+from service.ingest.arrow_contributors import CONTRIBUTORS, add_contributors
+from service.ingest.arrow_framing import Body, Framing, bits
+from service.ingest.arrow_texts import add_ids, add_structs, is_all
 from service.ingest.encode import PHASES, refused
 
 _TEXT: Final = pa.string()
@@ -42,79 +44,100 @@ _NUMBERS: Final = {
     "done": np.int32,
     "of": np.int32,
 }
-_PHASE_NAMES: Final = [PHASES[phase] for phase in sorted(PHASES)]
+_NOT_JUDGED: Final = -1
+"""Stands as the refusal of rows that reached no bank."""
+_UNKNOWN, _YES, _FINE = int(Anomaly.UNKNOWN), int(Anomaly.YES), int(Refusal.NONE)
+_FLOAT_BYTES: Final = 8
+
+
+def _example() -> Any:
+    """Make a batch of one row; the dictionary of its phases is that of all."""
+    columns = {name: pa.nulls(1, SCHEMA.field(name).type) for name in SCHEMA.names}
+    names = pa.array([PHASES[phase] for phase in sorted(PHASES)], _TEXT)
+    columns["phase"] = pa.DictionaryArray.from_arrays(pa.array([0], pa.int8()), names)
+    return pa.record_batch(list(columns.values()), schema=SCHEMA)
+
+
+_FRAMING: Final = Framing(_example())
 
 
 def encode_stream(request: Request, answer: Answer) -> bytes:
     """Encode the answer to a request: the rows in the order sent, in one batch."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, SCHEMA) as writer:
-        writer.write_batch(_batch(request, answer))
-    data: bytes = sink.getvalue().to_pybytes()
-    return data
+    columns = _columns(answer)
+    taken, errors = _refusals(answer, columns["refusal"])
+    body = Body()
+    add_ids(body, request)
+    _add_keys(body, columns, taken)
+    _add_scores(body, columns, taken)
+    add_contributors(body, answer)
+    add_structs(body, answer.size, _alerts(answer))
+    body.add(answer.size, _and(columns["of"] != 0, taken))
+    body.add(answer.size, None, columns["done"])
+    body.add(answer.size, None, columns["of"])
+    add_structs(body, answer.size, _told(errors))
+    return _FRAMING.written(answer.size, body)
 
 
-def _batch(request: Request, answer: Answer) -> Any:
+def _columns(answer: Answer) -> dict[str, Any]:
+    """Bring the columns of all parts into the order sent."""
+    parts = answer.parts
+    if len(parts) == 1 and is_all(parts[0][0], answer.size):
+        # as nearly always: nothing is to be moved
+        judged = parts[0][1]
+        verdicts, part = judged.scored.verdicts, slice(judged.start, judged.stop)
+        return {
+            name: np.ascontiguousarray(getattr(verdicts, name)[part], kind)
+            for name, kind in _NUMBERS.items()
+        }
     joined: dict[str, Any] = {name: np.zeros(answer.size, kind) for name, kind in _NUMBERS.items()}
-    taken: Bool = np.zeros(answer.size, np.bool_)
-    errors = dict(answer.errors)
-    for places, judged in answer.parts:
+    joined["refusal"][:] = _NOT_JUDGED
+    for places, judged in parts:
         for name, column in joined.items():
             column[places] = getattr(judged.scored.verdicts, name)[judged.start : judged.stop]
-        is_taken = joined["refusal"][places] == Refusal.NONE
-        taken[places] = is_taken
-        for place in places[~is_taken].tolist():
-            errors[place] = BANK_REFUSALS[Refusal(joined["refusal"][place])]
-    if taken.sum() + len(errors) != answer.size:
+    return joined
+
+
+def _refusals(answer: Answer, refusal: Any) -> tuple[Bool | None, dict[int, RowError]]:
+    """Find the rows that were taken, None if all were, and the errors of the others."""
+    if not answer.errors and not refusal.any():
+        return None, {}
+    taken: Bool = refusal == _FINE
+    errors = dict(answer.errors)
+    for place in np.flatnonzero(~taken).tolist():
+        if refusal[place] != _NOT_JUDGED:
+            errors[place] = BANK_REFUSALS[Refusal(refusal[place])]
+    if np.count_nonzero(taken) + len(errors) != answer.size:
         raise RuntimeError("this is a bug: a row got neither a verdict nor an error")
-    told = _told(joined, taken)
-    told["stream_id"] = pa.array(_ids(request), _TEXT)
-    told["contributors"] = contributor_column(answer)
-    told["alert"] = pa.array(_alerts(answer), SCHEMA.field("alert").type)
-    told["error"] = pa.array(_errors(answer.size, errors), SCHEMA.field("error").type)
-    return pa.record_batch([told[name] for name in SCHEMA.names], schema=SCHEMA)
+    return taken, errors
 
 
-def _told(joined: dict[str, Any], taken: Bool) -> dict[str, Any]:
-    """Make the columns that are plain numbers; unknown is null."""
-    phase = pa.array(joined["phase"], pa.int8(), mask=~taken)
-    progress = pa.StructArray.from_arrays(
-        [pa.array(joined["done"]), pa.array(joined["of"])],
-        names=["done", "of"],
-        mask=pa.array(~taken | (joined["of"] == 0)),
-    )
-    told = {
-        "timestamp": pa.array(joined["times"], mask=~taken).cast(pa.timestamp("us", "UTC")),
-        "seq": pa.array(joined["seqs"], mask=~taken | (joined["seqs"] == NO_SEQ)),
-        "phase": pa.DictionaryArray.from_arrays(phase, pa.array(_PHASE_NAMES, _TEXT)),
-        "smoothed_score": pa.nulls(len(taken), _NUMBER),
-        "is_anomaly": pa.array(
-            joined["is_anomaly"] == Anomaly.YES,
-            mask=~taken | (joined["is_anomaly"] == Anomaly.UNKNOWN),
-        ),
-        "progress": progress,
-    }
-    for name in ("score", "threshold", "severity"):
-        told[name] = pa.array(joined[name], mask=~taken | ~np.isfinite(joined[name]))
-    return told
+def _and(known: Bool, taken: Bool | None) -> Bool:
+    return known if taken is None else known & taken
 
 
-def _ids(request: Request) -> list[str | None]:
-    """Name the streams, of refused rows too where they could be read."""
-    ids: list[str | None] = [None] * request.size
-    for columns in request.columns:
-        for place, stream_id in zip(columns.rows.tolist(), columns.stream_ids, strict=True):
-            ids[place] = stream_id
-    return ids
+def _add_keys(body: Body, columns: dict[str, Any], taken: Bool | None) -> None:
+    size = len(columns["times"])
+    body.add(size, taken, columns["times"])
+    body.add(size, _and(columns["seqs"] != NO_SEQ, taken), columns["seqs"])
+    body.add(size, taken, columns["phase"])
 
 
-def _alerts(answer: Answer) -> list[dict[str, str] | None]:
-    found: list[dict[str, str] | None] = [None] * answer.size
+def _add_scores(body: Body, columns: dict[str, Any], taken: Bool | None) -> None:
+    size = len(columns["score"])
+    body.add(size, _and(np.isfinite(columns["score"]), taken), columns["score"])
+    body.add_nulls(size, bytes(_FLOAT_BYTES * size))  # scores are not smoothed
+    for name in ("threshold", "severity"):
+        body.add(size, _and(np.isfinite(columns[name]), taken), columns[name])
+    anomaly = columns["is_anomaly"]
+    body.add(size, _and(anomaly != _UNKNOWN, taken), bits(anomaly == _YES))
+
+
+def _alerts(answer: Answer) -> dict[int, tuple[str, ...]]:
+    found: dict[int, tuple[str, ...]] = {}
     for places, judged in answer.parts:
         for row in _marked(judged):
             mark = judged.scored.marks[row]
-            told = {"event_id": mark.event_id, "status": mark.status}
-            found[int(places[row - judged.start])] = told
+            found[int(places[row - judged.start])] = (mark.event_id, mark.status)
     return found
 
 
@@ -122,9 +145,6 @@ def _marked(judged: Judged) -> list[int]:
     return [row for row in judged.scored.marks if judged.start <= row < judged.stop]
 
 
-def _errors(size: int, errors: dict[int, RowError]) -> list[dict[str, str] | None]:
-    found: list[dict[str, str] | None] = [None] * size
-    for place, error in errors.items():
-        text = refused(place, error).error
-        found[place] = {"type": text.type, "detail": text.detail}
-    return found
+def _told(errors: dict[int, RowError]) -> dict[int, tuple[str, ...]]:
+    texts = ((place, refused(place, error).error) for place, error in errors.items())
+    return {place: (text.type, text.detail) for place, text in texts}

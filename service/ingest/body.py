@@ -1,7 +1,8 @@
 """Reading a request's body within its limits."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from fastapi import Request
@@ -26,15 +27,19 @@ class DoorLimits:
     send_timeout_s: float = 10.0
 
 
-_DECODERS: Final[dict[str, Callable[[DoorLimits], Decoder]]] = {
-    JSON: lambda limits: JSONDecoder(door="http-json", max_rows=limits.max_rows),
-    NDJSON: lambda limits: NDJSONDecoder(door="http-ndjson", max_rows=limits.max_rows),
-    ARROW: lambda limits: ArrowDecoder(
-        door="http-arrow", max_rows=limits.max_rows, max_bytes=limits.max_body_bytes
-    ),
-}
-OBSERVATIONS: Final = tuple(_DECODERS)
+OBSERVATIONS: Final = (JSON, NDJSON, ARROW)
 """Media types of observations; everything else is JSON only."""
+
+
+@cache
+def decoders_of(limits: DoorLimits) -> Mapping[str, Decoder]:
+    """Make the decoder of every media type of observations."""
+    rows, size = limits.max_rows, limits.max_body_bytes
+    return {
+        JSON: JSONDecoder(door="http-json", max_rows=rows),
+        NDJSON: NDJSONDecoder(door="http-ndjson", max_rows=rows),
+        ARROW: ArrowDecoder(door="http-arrow", max_rows=rows, max_bytes=size),
+    }
 
 
 def engine_of(request: Request) -> Engine:
@@ -43,21 +48,21 @@ def engine_of(request: Request) -> Engine:
     return engine
 
 
+def essence(content_type: str) -> str:
+    """Take the media type out of a Content-Type, without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
 def media_type_of(request: Request, taken: tuple[str, ...] = OBSERVATIONS) -> str:
     """Find what a body is declared to be; undeclared it is taken for JSON.
 
     Raises:
         UnsupportedMediaType: If it is none that is taken.
     """
-    declared = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    declared = essence(request.headers.get("content-type", JSON))
     if declared not in taken:
         raise UnsupportedMediaType(f"'{declared}' is not taken here; send {' or '.join(taken)}")
     return declared
-
-
-def decoder_of(request: Request) -> Decoder:
-    """Find the decoder for a body of its media type."""
-    return _DECODERS[media_type_of(request)](request.app.state.limits)
 
 
 async def read_body(request: Request, taken: tuple[str, ...] = (JSON,)) -> bytes:

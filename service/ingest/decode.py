@@ -1,6 +1,5 @@
 """From bytes to requests: what every door's decoder does alike, and the one for JSON."""
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,14 +7,13 @@ from typing import Any, Final
 
 import msgspec
 
-from service.engine.columns import Columns, Request
+from service.engine.columns import Columns, Request, Single
 from service.engine.errors import RowError
-from service.ingest.errors import EmptyBatch, MalformedJSON, TooManyRows
+from service.ingest.alike import columns_of_alike
+from service.ingest.errors import EmptyBatch, TooManyRows
+from service.ingest.json_bodies import Body, loose_body, parsed, single_of, strict_body
 from service.ingest.rows import Row, columns_of, observation_of
-from service.ingest.schemas import Observation, Seq, Time, Values
-
-_EXACT_DIGITS: Final = 20
-"""Whole numbers with more digits fit no 64 bits, and Python refuses to read very long ones."""
+from service.ingest.schemas import Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +66,21 @@ class Decoder(ABC):
         """
         return self._decoded(self._found(data, stream_id), explain=explain)
 
+    def taken(self, data: bytes, stream_id: str | None = None) -> Single | Decoded:
+        """Decode the body of a request; an observation by itself needs no columns.
+
+        Args:
+            data: The bytes.
+            stream_id: The stream the path names, if it does.
+
+        Returns:
+            One observation where that is all there is and nothing is wrong with it.
+
+        Raises:
+            RequestError: If nothing in it can be taken as an observation.
+        """
+        return self.body(data, stream_id=stream_id)
+
     @abstractmethod
     def _found(self, data: bytes, stream_id: str | None) -> Found:
         """Find the rows of a body, no more than `max_rows`.
@@ -87,19 +100,9 @@ class Decoder(ABC):
         return Decoded(request, found.is_single)
 
 
-class _Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One observation, or many under `observations`: told apart after decoding."""
-
-    observations: list[Observation] | None = None
-    values: Values | None = None
-    stream_id: str | None = None
-    timestamp: Time | None = None
-    seq: Seq | None = None
-
-
-_body = msgspec.json.Decoder(_Body)
+_body = msgspec.json.Decoder(Body)
 _frame = msgspec.json.Decoder(list[Observation])
-_NOT_STRICT: Final = (msgspec.MsgspecError, UnicodeError)
+NOT_STRICT: Final = (msgspec.MsgspecError, UnicodeError)
 """What is read once more, row by row, so that a bad one spoils no other."""
 
 
@@ -108,28 +111,70 @@ class JSONDecoder(Decoder):
 
     __slots__ = ()
 
+    def taken(self, data: bytes, stream_id: str | None = None) -> Single | Decoded:
+        """As in `Decoder`."""
+        try:
+            body = _body.decode(data)
+        except NOT_STRICT:
+            return self._decoded(self._loose(data, stream_id), explain=False)
+        single = single_of(body, self.door, stream_id)
+        return single or self._decoded(self._strict(body, stream_id), explain=False)
+
     def frame(self, data: bytes, *, explain: bool = False) -> Decoded:
         """Decode a WebSocket frame: one observation, or an array of them.
 
         Raises:
             RequestError: If nothing in it can be taken as an observation.
         """
-        if data.lstrip()[:1] != b"[":
-            return self.body(data, explain=explain)
-        rows: list[Any]
+        if _is_array(data):
+            return self._decoded(self._array(data), explain=explain)
+        return self.body(data, explain=explain)
+
+    def taken_frame(self, data: bytes) -> Single | Decoded:
+        """Decode a frame as `taken` does a body.
+
+        Raises:
+            RequestError: If nothing in it can be taken as an observation.
+        """
+        if _is_array(data):
+            return self._decoded(self._array(data), explain=False)
+        return self.taken(data)
+
+    def _array(self, data: bytes) -> Found:
         try:
-            rows, take = _frame.decode(data), None
-        except _NOT_STRICT:
-            rows, take = parsed(data), observation_of
-        return self._decoded(found_in(rows, take, self.max_rows), explain=explain)
+            return strict_in(_frame.decode(data), self.max_rows)
+        except NOT_STRICT:
+            return found_in(parsed(data), observation_of, self.max_rows)
 
     def _found(self, data: bytes, stream_id: str | None) -> Found:
-        rows: list[Any]
         try:
-            (rows, is_single), take = _strict_body(_body.decode(data)), None
-        except _NOT_STRICT:
-            (rows, is_single), take = _loose_body(parsed(data)), observation_of
-        return found_in(rows, take, self.max_rows, stream_id, is_single=is_single)
+            body = _body.decode(data)
+        except NOT_STRICT:
+            return self._loose(data, stream_id)
+        return self._strict(body, stream_id)
+
+    def _strict(self, body: Body, stream_id: str | None) -> Found:
+        rows, is_single = strict_body(body)
+        return strict_in(rows, self.max_rows, stream_id, is_single=is_single)
+
+    def _loose(self, data: bytes, stream_id: str | None) -> Found:
+        rows, is_single = loose_body(parsed(data))
+        return found_in(rows, observation_of, self.max_rows, stream_id, is_single=is_single)
+
+
+def decoded_of(single: Single) -> Decoded:
+    """Make a request of one observation, for what knows but requests."""
+    one = Observation(values=single.values, stream_id=single.stream_id)
+    columns = columns_of_alike([one], None)
+    if columns is None:
+        raise RuntimeError("this is a bug: one row is like itself")
+    columns.times[0], columns.seqs[0] = single.time, single.seq
+    request = Request(door=single.door, size=1, columns=[columns], explain=single.explain)
+    return Decoded(request, is_single=True)
+
+
+def _is_array(data: bytes) -> bool:
+    return data.lstrip()[:1] == b"["
 
 
 def check_size(size: int, max_rows: int) -> None:
@@ -143,19 +188,17 @@ def check_size(size: int, max_rows: int) -> None:
         )
 
 
-def found_in(
-    rows: Sequence[Any],
-    take: Callable[[Any], Row] | None,
+def strict_in(
+    rows: list[Observation],
     max_rows: int,
     stream_id: str | None = None,
     *,
     is_single: bool = False,
 ) -> Found:
-    """Make columns of rows that came one by one.
+    """Make columns of rows that the strict decoder took.
 
     Args:
-        rows: Observations, or what `take` makes one of.
-        take: Makes an observation or an error of a row; None: they are observations already.
+        rows: Observations.
         max_rows: More are refused before any is taken.
         stream_id: The stream the path names, if it does.
         is_single: Whether it was one observation by itself.
@@ -164,44 +207,32 @@ def found_in(
         RequestError: If there is no row, or there are too many.
     """
     check_size(len(rows), max_rows)
-    columns, errors = columns_of(rows if take is None else map(take, rows), stream_id)
+    columns = columns_of_alike(rows, stream_id)
+    if columns is None:
+        return Found(len(rows), *columns_of(rows, stream_id), is_single)
+    return Found(len(rows), [columns], {}, is_single)
+
+
+def found_in(
+    rows: Sequence[Any],
+    take: Callable[[Any], Row],
+    max_rows: int,
+    stream_id: str | None = None,
+    *,
+    is_single: bool = False,
+) -> Found:
+    """Make columns of rows that have to be looked at one by one.
+
+    Args:
+        rows: What `take` makes an observation or an error of.
+        take: Does so.
+        max_rows: More are refused before any is taken.
+        stream_id: The stream the path names, if it does.
+        is_single: Whether it was one observation by itself.
+
+    Raises:
+        RequestError: If there is no row, or there are too many.
+    """
+    check_size(len(rows), max_rows)
+    columns, errors = columns_of(map(take, rows), stream_id)
     return Found(len(rows), columns, errors, is_single)
-
-
-def _strict_body(body: _Body) -> tuple[list[Observation], bool]:
-    if body.observations is not None:
-        beside = (body.values, body.stream_id, body.timestamp, body.seq)
-        if any(part is not None for part in beside):
-            raise MalformedJSON("beside 'observations' there is nothing else in the object")
-        return body.observations, False
-    if body.values is None:
-        raise MalformedJSON("the object has neither 'values' nor 'observations'")
-    one = Observation(
-        values=body.values, stream_id=body.stream_id, timestamp=body.timestamp, seq=body.seq
-    )
-    return [one], True
-
-
-def parsed(data: bytes) -> Any:
-    """Parse what the strict decoder refused, NaN and infinities included, to name bad rows."""
-    try:
-        return json.loads(data.decode(), parse_int=_whole)
-    except (ValueError, RecursionError) as error:
-        raise MalformedJSON(f"this is no JSON: {error}") from error
-
-
-def _whole(digits: str) -> float:
-    return int(digits) if len(digits) <= _EXACT_DIGITS else float(digits)
-
-
-def _loose_body(parsed: Any) -> tuple[list[Any], bool]:
-    """Find the rows, and whether there is but one by itself."""
-    if not isinstance(parsed, dict):
-        raise MalformedJSON("an object is wanted: one observation, or {'observations': [...]}")
-    if "observations" not in parsed:
-        return [parsed], True
-    if set(parsed) != {"observations"}:
-        raise MalformedJSON("beside 'observations' there is nothing else in the object")
-    if not isinstance(parsed["observations"], list):
-        raise MalformedJSON("'observations' is to be an array of observations")
-    return parsed["observations"], False

@@ -1,18 +1,17 @@
 """From verdicts to JSON bytes, rows in the order sent."""
 
-import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
-from models.blocks import NO_SEQ, Anomaly, Phase, Refusal
+from models.blocks import NO_SEQ, Phase, Refusal
 from service.engine import ports
 from service.engine.alerts import contributors
 from service.engine.columns import Answer, Judged
 from service.engine.errors import BANK_REFUSALS, RowError
-from service.engine.ports import Alert, Scored
+from service.engine.ports import Alert, Scored, VerdictLists
 from service.ingest.schemas import (
     AlertMark,
     AlertView,
@@ -30,30 +29,26 @@ PHASES: Final[dict[int, PhaseName]] = {
     Phase.WARMUP: "warmup",
     Phase.LIVE: "live",
 }
-_COLUMNS: Final = (
-    "times",
-    "seqs",
-    "refusal",
-    "phase",
-    "score",
-    "threshold",
-    "severity",
-    "is_anomaly",
-    "done",
-    "of",
-)
+_ANOMALY: Final = (False, True, None)
+"""By `Anomaly` code; -1, unknown, is the last."""
 _MICROSECONDS: Final = 1_000_000
 _encoder = msgspec.json.Encoder()
 
 
 def answer_rows(answer: Answer) -> list[Verdict | Refused]:
     """Join the parts of an answer: a verdict or a refusal for every row, in the order sent."""
+    if len(answer.parts) == 1 and len(answer.parts[0][0]) == answer.size:
+        # most requests are of one model and without an error: places ascend, so all is in order
+        return [
+            row if isinstance(row, Verdict) else refused(place, row)
+            for place, row in enumerate(verdict_rows(answer.parts[0][1]))
+        ]
     joined: list[Verdict | Refused | None] = [None] * answer.size
     for place, error in answer.errors.items():
         joined[place] = refused(place, error)
     for places, judged in answer.parts:
-        for place, row in zip(places.tolist(), verdict_rows(judged), strict=True):
-            joined[place] = row if isinstance(row, Verdict) else refused(place, row)
+        for place, found in zip(places.tolist(), verdict_rows(judged), strict=True):
+            joined[place] = found if isinstance(found, Verdict) else refused(place, found)
     rows = [row for row in joined if row is not None]
     if len(rows) != answer.size:
         raise RuntimeError("this is a bug: a row got neither a verdict nor an error")
@@ -102,37 +97,113 @@ def alert_view(alert: Alert) -> AlertView:
 
 def verdict_rows(judged: Judged) -> list[Verdict | RowError]:
     """Give a verdict for each row that was taken, and the reason for each that was refused."""
-    verdicts, part = judged.scored.verdicts, slice(judged.start, judged.stop)
-    rows = verdicts.explanations.rows
-    first, last = np.searchsorted(rows, (judged.start, judged.stop)).tolist()
-    explained = {row: at for at, row in enumerate(rows[first:last].tolist(), first)}
-    columns = (getattr(verdicts, name)[part].tolist() for name in _COLUMNS)
-    stream_ids = judged.scored.stream_ids[part]
-    table = zip(range(judged.start, judged.stop), stream_ids, *columns, strict=True)
-    return [_row(judged, explained, *row) for row in table]
-
-
-def _row(
-    judged: Judged, explained: dict[int, int], row: int, stream_id: str, *columns: Any
-) -> Verdict | RowError:
-    at, seq, refusal, phase, score, threshold, severity, is_anomaly, done, of = columns
-    if refusal != Refusal.NONE:
-        return BANK_REFUSALS[Refusal(refusal)]
-    mark = judged.scored.marks.get(row)
-    return Verdict(
-        stream_id=stream_id,
-        timestamp=at / _MICROSECONDS,
-        seq=None if seq == NO_SEQ else seq,
-        phase=PHASES[phase],
-        score=_known(score),
-        smoothed_score=None,
-        threshold=_known(threshold),
-        severity=_known(severity),
-        is_anomaly=None if is_anomaly == Anomaly.UNKNOWN else is_anomaly == Anomaly.YES,
-        contributors=_explained(judged.scored, explained[row]) if row in explained else None,
-        alert=None if mark is None else AlertMark(mark.event_id, mark.status),
-        progress=Progress(done, of) if of else None,
+    if judged.stop - judged.start == 1:
+        return [verdict_row(judged)]
+    scored, start, stop = judged.scored, judged.start, judged.stop
+    lists = scored.lists
+    table = zip(
+        scored.stream_ids[start:stop],
+        *(column[start:stop] for column in _told(lists)),
+        strict=True,
     )
+    # rows are made as most of them are, and mended below: a call a row would cost as much again
+    rows: list[Verdict | RowError] = [
+        Verdict(
+            stream_id=stream_id,
+            timestamp=at / _MICROSECONDS,
+            seq=None if seq == NO_SEQ else seq,
+            phase=PHASES[phase],
+            # what is not itself is NaN: unknown
+            score=score if score == score else None,  # noqa: PLR0124
+            smoothed_score=None,
+            threshold=threshold if threshold == threshold else None,  # noqa: PLR0124
+            severity=severity if severity == severity else None,  # noqa: PLR0124
+            is_anomaly=_ANOMALY[is_anomaly],
+            contributors=None,
+            alert=None,
+            progress=None,
+        )
+        for stream_id, at, seq, phase, score, threshold, severity, is_anomaly in table
+    ]
+    _mend(rows, judged)
+    return rows
+
+
+def verdict_row(judged: Judged) -> Verdict | RowError:
+    """Give the first row's verdict or reason: what `verdict_rows` says of it, without its lists."""
+    lists, row = judged.scored.lists, judged.start
+    if lists.refusal[row]:
+        return BANK_REFUSALS[Refusal(lists.refusal[row])]
+    seq, score = lists.seqs[row], lists.score[row]
+    threshold, severity = lists.threshold[row], lists.severity[row]
+    verdict = Verdict(
+        stream_id=judged.scored.stream_ids[row],
+        timestamp=lists.times[row] / _MICROSECONDS,
+        seq=None if seq == NO_SEQ else seq,
+        phase=PHASES[lists.phase[row]],
+        score=score if score == score else None,  # noqa: PLR0124 - NaN, as above
+        smoothed_score=None,
+        threshold=threshold if threshold == threshold else None,  # noqa: PLR0124
+        severity=severity if severity == severity else None,  # noqa: PLR0124
+        is_anomaly=_ANOMALY[lists.is_anomaly[row]],
+        contributors=None,
+        alert=None,
+        progress=Progress(lists.done[row], lists.of[row]) if lists.of[row] else None,
+    )
+    if len(judged.scored.verdicts.explanations.rows) or judged.scored.marks:
+        _add_reasons([verdict], judged.scored, row)
+    return verdict
+
+
+def _told(lists: VerdictLists) -> tuple[Sequence[Any], ...]:
+    """Give the columns that every verdict tells."""
+    return (
+        lists.times,
+        lists.seqs,
+        lists.phase,
+        lists.score,
+        lists.threshold,
+        lists.severity,
+        lists.is_anomaly,
+    )
+
+
+def _mend(rows: list[Verdict | RowError], judged: Judged) -> None:
+    """Put in what few rows have: progress, contributors, a mark, or a refusal instead of it all."""
+    scored, start, stop = judged.scored, judged.start, judged.stop
+    lists = scored.lists
+    of, refusal = lists.of[start:stop], lists.refusal[start:stop]
+    if any(of):
+        for row, done, steps in zip(rows, lists.done[start:stop], of, strict=True):
+            if isinstance(row, Verdict) and steps:
+                row.progress = Progress(done, steps)
+    if len(scored.verdicts.explanations.rows) or scored.marks:
+        _add_reasons(rows, scored, start)
+    if any(refusal):
+        for at, code in enumerate(refusal):
+            if code:
+                rows[at] = BANK_REFUSALS[Refusal(code)]
+
+
+def _add_reasons(rows: Sequence[Verdict | RowError], scored: Scored, start: int) -> None:
+    """Add contributors and marks to verdicts, the first of which is row `start` of the block."""
+    stop = start + len(rows)
+    explained = scored.verdicts.explanations.rows
+    # bisect reads a few places of the array; numpy's own search costs more for one row
+    first = bisect_left(explained, start)
+    for at in range(first, bisect_left(explained, stop, first)):
+        row = rows[int(explained[at]) - start]
+        if isinstance(row, Verdict):
+            row.contributors = _explained(scored, at)
+    marks = scored.marks
+    # whichever are fewer: a block of many rows by themselves is gone through but once
+    for place in range(start, stop) if len(rows) < len(marks) else marks:
+        mark = marks.get(place)
+        if mark is None or not start <= place < stop:
+            continue
+        row = rows[place - start]
+        if isinstance(row, Verdict):
+            row.alert = AlertMark(mark.event_id, mark.status)
 
 
 def _explained(scored: Scored, at: int) -> list[Contributor]:
@@ -141,7 +212,3 @@ def _explained(scored: Scored, at: int) -> list[Contributor]:
 
 def _contributors(found: Sequence[ports.Contributor]) -> list[Contributor]:
     return [Contributor(one.metric, one.actual, one.expected, one.share) for one in found]
-
-
-def _known(number: float) -> float | None:
-    return None if math.isnan(number) else number

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from service.engine.engine import Engine
 from service.engine.errors import Overloaded, RequestError
 
 _log = structlog.get_logger("stepwatch.ingest")
@@ -95,7 +96,12 @@ async def on_request_error(request: Request, error: Exception) -> Response:
     """Answer a request that is refused as a whole, and count it."""
     if not isinstance(error, RequestError):
         raise TypeError("this is a bug: registered for RequestError") from error
-    request.app.state.engine.counters.problems[error.slug] += 1
+    return refusal(request.app.state.engine, error)
+
+
+def refusal(engine: Engine, error: RequestError) -> Response:
+    """Make the answer to a request that is refused as a whole, and count it."""
+    engine.counters.problems[error.slug] += 1
     found = problem(error)
     retry = error.retry_after_s if isinstance(error, Overloaded) else RETRY_AFTER_S
     has_retry = found.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -125,14 +131,24 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     return found
 
 
-async def on_gone(request: Request, error: Exception) -> Response:
-    """Answer nobody: who asked has left before the body was whole."""
-    _log.debug("client gone", path=request.url.path, detail=type(error).__name__)
+async def _on_gone(request: Request, error: Exception) -> Response:
+    """Answer nobody."""
+    gone(request.url.path, type(error).__name__)
     return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
+def gone(path: str, detail: str) -> None:
+    """Note that who asked has left before the body was whole."""
+    _log.debug("client gone", path=path, detail=detail)
+
+
 async def _on_bug(request: Request, error: Exception) -> Response:
-    _log.error("this is a bug", path=request.url.path, exc_info=error)
+    return bug(request.url.path, error)
+
+
+def bug(path: str, error: BaseException) -> Response:
+    """Make the answer to what should not have happened, and tell the log of it."""
+    _log.error("this is a bug", path=path, exc_info=error)
     return response(
         Problem("internal-error", "Internal error", 500, "this is a bug; the log tells more")
     )
@@ -143,5 +159,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestError, on_request_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(ClientDisconnect, on_gone)
+    app.add_exception_handler(ClientDisconnect, _on_gone)
     app.add_exception_handler(Exception, _on_bug)

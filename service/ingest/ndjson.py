@@ -7,9 +7,10 @@ from typing import Final
 import msgspec
 
 from service.engine.errors import RowError
-from service.ingest.decode import Decoder, Found, found_in, parsed
+from service.ingest.decode import NOT_STRICT, Decoder, Found, check_size, found_in, strict_in
 from service.ingest.encode import encode
 from service.ingest.errors import MalformedJSON
+from service.ingest.json_bodies import parsed
 from service.ingest.rows import Row, observation_of
 from service.ingest.schemas import Observation, Refused, Verdict
 
@@ -24,7 +25,13 @@ class NDJSONDecoder(Decoder):
     __slots__ = ()
 
     def _found(self, data: bytes, stream_id: str | None) -> Found:
-        return found_in(_LINES.findall(data), _observation, self.max_rows, stream_id)
+        lines = _LINES.findall(data)
+        check_size(len(lines), self.max_rows)
+        try:
+            rows = [_line.decode(line) for line in lines]
+        except NOT_STRICT:
+            return found_in(lines, _observation, self.max_rows, stream_id)
+        return strict_in(rows, self.max_rows, stream_id)
 
 
 def encode_lines(rows: list[Verdict | Refused]) -> bytes:
@@ -34,7 +41,7 @@ def encode_lines(rows: list[Verdict | Refused]) -> bytes:
 
 def _observation(line: bytes) -> Row:
     # what the strict decoder refuses is read once more below, to say why
-    with suppress(msgspec.MsgspecError, UnicodeError):
+    with suppress(*NOT_STRICT):
         return _line.decode(line)
     try:
         return observation_of(parsed(line))

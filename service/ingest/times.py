@@ -6,8 +6,8 @@ from typing import Final
 from models.blocks import NO_TIME
 from service.engine.errors import RowError
 
-_MICROSECONDS: Final = 1_000_000
-_FAR_SECONDS: Final = 9e12
+MICROSECONDS: Final = 1_000_000
+FAR_SECONDS: Final = 9e12
 """Seconds beyond which microseconds would leave 64 bits; refused later as out of range."""
 
 
@@ -24,4 +24,4 @@ def microseconds(timestamp: float | str | None) -> int | RowError:
         if moment.tzinfo is None:
             return RowError("invalid-timestamp", "the timestamp has no zone; add Z or an offset")
         timestamp = moment.timestamp()
-    return round(max(-_FAR_SECONDS, min(timestamp, _FAR_SECONDS)) * _MICROSECONDS)
+    return round(max(-FAR_SECONDS, min(timestamp, FAR_SECONDS)) * MICROSECONDS)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import version
 from itertools import accumulate
 
@@ -109,9 +110,12 @@ def model_metrics(census: list[Census], now: int) -> Iterator[Metric]:
         info.add_metric([part.model.name], about)
         quiet.add_metric([part.model.name], int(silent(part.record, now).sum()))
     yield from (phases, quiet, info)
-    yield InfoMetricFamily(
-        "stepwatch_build", "This program.", value={"version": version("stepwatch")}
-    )
+    yield InfoMetricFamily("stepwatch_build", "This program.", value={"version": _version()})
+
+
+@cache
+def _version() -> str:
+    return version("stepwatch")  # reads files
 
 
 def _snapshots(persistence: Persistence) -> Iterator[Metric]:

@@ -140,7 +140,11 @@ class Trial:
 def _states(engine: Engine) -> dict[str, NDArray[Any]]:
     """Give every array of every slab, not copied."""
     slabs = engine.directory.models["pumps"].bank.slabs
-    return {f"{part} {name}": slab[name] for part, slab in slabs.items() for name in slab.layout}
+    return {
+        f"{part} {name}": np.ascontiguousarray(slab[name])
+        for part, slab in slabs.items()
+        for name in slab.layout
+    }
 
 
 def _decoded(frame: Frame) -> Decoded:

@@ -27,7 +27,7 @@ class Rings(Recent):
     def keep(self, slots: Int, values: Float64) -> None:
         """Keep one raw observation of each of these slots."""
         columns = self.record.columns(slots)
-        self.push(slots, columns, SCALER.shares(values))
+        self.push(slots, columns, SCALER.scaled(values).shares)
         self.record.put(slots, columns)
 
 
@@ -73,7 +73,7 @@ def test_many_at_once_are_kept_like_one_after_another(pieces: list[int]) -> None
         for row in values:
             one.keep(slot, row[None])
         numbers = other.record.one(int(slot[0]))
-        other.push_one(int(slot[0]), numbers, SCALER.shares(values))
+        other.push_one(int(slot[0]), numbers, SCALER.scaled(values).shares)
         other.record.put_one(int(slot[0]), numbers)
     assert one["ring"].tobytes() == other["ring"].tobytes()
     assert one.record["pushed"].tolist() == other.record["pushed"].tolist()
