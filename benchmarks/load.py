@@ -20,6 +20,7 @@ _UPGRADE: Final = (
     "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: c3RlcHdhdGNoIGxvYWQgIQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
+_HELLO: Final = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 _END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length: "
 
@@ -129,12 +130,13 @@ class Connection(asyncio.Protocol):
         return not self._under_way
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for a WebSocket where one is wanted."""
+        """Ask for a WebSocket where one is wanted, else for anything.
+
+        The kernel takes connections that the service has not accepted yet: rows sent on one of
+        those would come behind later rows of the same stream.
+        """
         self._transport = transport  # type: ignore[assignment]
-        if self._path is None:
-            self.opened.set()
-        else:
-            self._write(_UPGRADE.format(path=self._path).encode())
+        self._write(_HELLO if self._path is None else _UPGRADE.format(path=self._path).encode())
 
     def data_received(self, data: bytes) -> None:
         """Take every answer that is complete, and send on."""
@@ -142,7 +144,7 @@ class Connection(asyncio.Protocol):
         while (answer := self._read(self._data)) is not None:
             del self._data[: answer.size]
             if not self.opened.is_set():
-                self._read = read_frame
+                self._read = read_response if self._path is None else read_frame
                 self.opened.set()
                 continue
             self._answers.take(self._under_way.popleft(), answer)

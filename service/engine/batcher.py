@@ -15,7 +15,7 @@ from service.engine.columns import Judged, Single
 from service.engine.errors import Overloaded
 from service.engine.model import Model, Stream
 from service.engine.routing import Batch, Routed
-from service.engine.waiting import One, Rows, Waiting, joined
+from service.engine.waiting import One, Rows, Tell, Waiting, joined
 
 _log = structlog.get_logger("stepwatch.batcher")
 
@@ -94,14 +94,12 @@ class Batcher:
         return future
 
     def submit_one(
-        self, stream: Stream, single: Single, arrival: int, received_at: float
-    ) -> asyncio.Future[Judged]:
+        self, stream: Stream, single: Single, tell: Tell, arrival: int, received_at: float
+    ) -> None:
         """Take one row in; there must be room, and its values must fit the stream's model."""
-        future = self._loop.create_future()
         self._waiting += 1
-        self._queue.append(One(stream.model, (stream,), single, arrival, received_at, future))
+        self._queue.append(One(stream.model, (stream,), single, tell, arrival, received_at))
         self._schedule()
-        return future
 
     def run(
         self,
@@ -174,17 +172,21 @@ class Batcher:
     def _finish_rows(self, items: list[Waiting], result: VerdictBlock | Exception) -> None:
         sizes = [len(item.streams) for item in items]
         self._waiting -= sum(sizes)
-        judged = result
-        if not isinstance(result, Exception):
-            judged = _attempt(partial(self._conclude, _batch(items, sizes, result)))
+        is_bug = isinstance(result, Exception)
+        judged = (
+            result if is_bug else _attempt(partial(self._conclude, _batch(items, sizes, result)))
+        )
         if isinstance(judged, Exception):
             _log.error("this is a bug: a batch failed", rows=sum(sizes), exc_info=judged)
         start = 0
         for item, size in zip(items, sizes, strict=True):
             part = judged
-            if isinstance(judged, Judged):
-                part = Judged(judged.scored, start, start + size)
-            _resolve(item.future, part)
+            if isinstance(part, Judged):
+                part = Judged(part.scored, start, start + size)
+            if isinstance(item, Rows):
+                _resolve(item.future, part)
+            elif isinstance(failure := _attempt(partial(item.tell, part)), Exception):
+                _log.error("this is a bug: a verdict was not told", exc_info=failure)
             start += size
 
 
@@ -193,21 +195,6 @@ def _cost(item: Waiting | _Job) -> int:
         return INLINE_ROWS + 1 if item.is_long else 0
     rows = len(item.streams)
     return rows if item.is_spread else rows + AGAIN * (rows - len(set(item.streams)))
-
-
-def _batch(items: list[Waiting], sizes: list[int], verdicts: VerdictBlock) -> Batch:
-    if len(items) == 1:
-        streams, ids = items[0].streams, items[0].stream_ids
-    else:
-        streams = [stream for item in items for stream in item.streams]
-        ids = tuple([stream_id for item in items for stream_id in item.stream_ids])
-    return Batch(
-        model=items[0].model,
-        streams=streams,
-        stream_ids=ids,
-        verdicts=verdicts,
-        received_at=[(item.received_at, size) for item, size in zip(items, sizes, strict=True)],
-    )
 
 
 def _perform(work: list[Waiting | _Job]) -> list[_Outcome]:

@@ -10,7 +10,7 @@ import structlog
 from service.engine.alerts import AlertPolicy, Alerts
 from service.engine.batcher import Batcher
 from service.engine.census import Census, take_census
-from service.engine.columns import Judged, Pending, Request, Single
+from service.engine.columns import Pending, Request, Single
 from service.engine.conclusion import Conclusion
 from service.engine.counters import Counters
 from service.engine.directory import Directory
@@ -20,6 +20,7 @@ from service.engine.persistence import Keep, Persistence
 from service.engine.ports import Alert, Clock, Sink
 from service.engine.routing import Routing
 from service.engine.streams import Streams
+from service.engine.waiting import Tell
 
 _log = structlog.get_logger("stepwatch.engine")
 
@@ -163,11 +164,16 @@ class Engine:
         ]
         return Pending(request.size, parts, routing.errors)
 
-    def take_one(self, single: Single) -> asyncio.Future[Judged] | None:
+    def take_one(self, single: Single, tell: Tell) -> bool:
         """Take a single observation in, if its stream is here and its values fit.
 
+        Args:
+            single: The observation.
+            tell: Is called, later, with where its verdict or refusal stands, or with the bug that
+                got in the way; quicker than a future, for which the loop would turn once more.
+
         Returns:
-            Where its verdict or refusal will stand; None: nothing was done, ask `take`.
+            Whether it was taken; if not nothing was done: ask `take`.
 
         Raises:
             NotReady: If the engine is starting or stopping.
@@ -176,12 +182,13 @@ class Engine:
         self.streams.check_ready()
         stream = self.directory.get(single.stream_id)
         if stream is None or len(single.values) != stream.model.bank.n_features:
-            return None
+            return False
         self._batcher.check_room(1)
         now = self.clock.monotonic()
         self.counters.received[single.door] += 1
         stream.model.changes.touch_one(stream.slot, now)
-        return self._batcher.submit_one(stream, single, self.clock.now(), now)
+        self._batcher.submit_one(stream, single, tell, self.clock.now(), now)
+        return True
 
     async def census(self) -> list[Census]:
         """Read what the banks know of all streams, off the loop."""

@@ -1,16 +1,19 @@
 """What waits to be scored: the rows of requests, and rows by themselves that become columns."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 
-from models.blocks import ObservationBlock
+from models.blocks import ObservationBlock, VerdictBlock
 from service.engine.columns import Judged, Single
 from service.engine.model import Model, Stream
-from service.engine.routing import Routed
+from service.engine.routing import Batch, Routed
+
+Tell = Callable[[Judged | Exception], None]
+"""Is told what became of a row."""
 
 
 class Rows(NamedTuple):
@@ -47,9 +50,9 @@ class One(NamedTuple):
     model: Model
     streams: tuple[Stream]
     single: Single
+    tell: Tell
     arrival: int
     received_at: float
-    future: asyncio.Future[Judged]
 
     @property
     def stream_ids(self) -> tuple[str, ...]:
@@ -74,6 +77,23 @@ def joined(items: Sequence[Waiting]) -> ObservationBlock:
         else:
             blocks += [item.routed.block for item in run if isinstance(item, Rows)]
     return ObservationBlock.joined(blocks)
+
+
+def batch_of(items: Sequence[Waiting], verdicts: VerdictBlock) -> Batch:
+    """Say what rows were scored together."""
+    streams: Sequence[Stream]
+    if len(items) == 1:
+        streams, ids = items[0].streams, items[0].stream_ids
+    else:
+        streams = [stream for item in items for stream in item.streams]
+        ids = tuple([stream_id for item in items for stream_id in item.stream_ids])
+    return Batch(
+        model=items[0].model,
+        streams=streams,
+        stream_ids=ids,
+        verdicts=verdicts,
+        received_at=[(item.received_at, len(item.streams)) for item in items],
+    )
 
 
 def _block_of(ones: list[One]) -> ObservationBlock:

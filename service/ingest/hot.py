@@ -163,9 +163,7 @@ class HotProtocol(OrderedProtocol):
     def _ask(self, turn: Turn[bytes], post: Post, data: bytes) -> None:
         asked = self._decoders[post.media_type].taken(data, post.stream_id)
         if isinstance(asked, Single):
-            future = self._engine.take_one(asked)
-            if future is not None:
-                future.add_done_callback(partial(self._judged, turn, post))
+            if self._engine.take_one(asked, partial(self._judged, turn, post)):
                 return
             asked = decoded_of(asked)
         self._asking = self.loop.create_task(self._asked(turn, post, asked))
@@ -185,12 +183,12 @@ class HotProtocol(OrderedProtocol):
         self._asking = None
         self._answer(turn, found)
 
-    def _judged(self, turn: Turn[bytes], post: Post, future: "asyncio.Future[Judged]") -> None:
+    def _judged(self, turn: Turn[bytes], post: Post, judged: Judged | Exception) -> None:
         """Answer a single observation."""
-        if error := future.exception():
-            self._fail(turn, post, error)
+        if isinstance(judged, Exception):
+            self._fail(turn, post, judged)
             return
-        row = verdict_row(future.result())
+        row = verdict_row(judged)
         if isinstance(row, RowError):
             self._answer(turn, one_refused(row))
             return

@@ -103,14 +103,11 @@ class Session:
             asked = self._binary.body(data) if is_binary else self._text.taken_frame(data)
             if not isinstance(asked, Single):
                 return asked
-            future = self._engine.take_one(asked)
+            is_taken = self._engine.take_one(asked, partial(self._judged, turn))
         except RequestError as error:
             self._refuse(turn, error)
             return None
-        if future is None:
-            return decoded_of(asked)
-        future.add_done_callback(partial(self._judged, turn))
-        return None
+        return None if is_taken else decoded_of(asked)
 
     async def _asked(self, turn: Turn[Said], decoded: Decoded, *, is_binary: bool) -> None:
         """Ask for many observations, and for what came behind them meanwhile."""
@@ -143,12 +140,12 @@ class Session:
         data = encode(rows[0] if decoded.is_single else rows)
         self._turns.answer(turn, Said(data, is_binary=False))
 
-    def _judged(self, turn: Turn[Said], future: asyncio.Future[Judged]) -> None:
+    def _judged(self, turn: Turn[Said], judged: Judged | Exception) -> None:
         """Answer a single observation."""
-        if error := future.exception():
-            self._fail(error)
+        if isinstance(judged, Exception):
+            self._fail(judged)
             return
-        row = verdict_row(future.result())
+        row = verdict_row(judged)
         data = encode(row if isinstance(row, Verdict) else refused(0, row))
         self._turns.answer(turn, Said(data, is_binary=False))
 
