@@ -15,7 +15,7 @@ from service.engine.columns import Judged, Single
 from service.engine.errors import Overloaded
 from service.engine.model import Model, Stream
 from service.engine.routing import Batch, Routed
-from service.engine.waiting import One, Rows, Tell, Waiting, joined
+from service.engine.waiting import One, Rows, Tell, Waiting, batch_of, joined
 
 _log = structlog.get_logger("stepwatch.batcher")
 
@@ -172,10 +172,11 @@ class Batcher:
     def _finish_rows(self, items: list[Waiting], result: VerdictBlock | Exception) -> None:
         sizes = [len(item.streams) for item in items]
         self._waiting -= sum(sizes)
-        is_bug = isinstance(result, Exception)
-        judged = (
-            result if is_bug else _attempt(partial(self._conclude, _batch(items, sizes, result)))
-        )
+        judged: Judged | Exception
+        if isinstance(result, Exception):
+            judged = result
+        else:
+            judged = _attempt(partial(self._conclude, batch_of(items, result)))
         if isinstance(judged, Exception):
             _log.error("this is a bug: a batch failed", rows=sum(sizes), exc_info=judged)
         start = 0
