@@ -14,6 +14,7 @@ from models.blocks import VerdictBlock
 from service.engine.columns import Judged, Single
 from service.engine.errors import Overloaded
 from service.engine.model import Model, Stream
+from service.engine.patience import Patience
 from service.engine.routing import Batch, Routed
 from service.engine.waiting import One, Rows, Tell, Waiting, batch_of, joined
 
@@ -46,8 +47,9 @@ class Batcher:
     """The one owner of the slabs: everything that touches them runs here, one after another.
 
     There is no timer: the first row that comes in wakes the flush at the end of the loop's turn,
-    and what has come until then, or while the banks were busy, goes along. A small batch runs on
-    the loop, a large one on the compute thread.
+    and what has come until then, or while the banks were busy, goes along; where more came with
+    the batch before, some turns more are waited (`patience.py`). A small batch runs on the loop, a
+    large one on the compute thread.
 
     Args:
         conclude: Called on the loop for each batch, in order, before its futures resolve.
@@ -59,6 +61,7 @@ class Batcher:
         self._max_rows: Final = max_rows
         self._queue: deque[Waiting | _Job] = deque()
         self._waiting = 0
+        self._patience = Patience()
         self._is_scheduled = False
         self._is_closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stepwatch-compute")
@@ -131,9 +134,14 @@ class Batcher:
 
     def _flush(self) -> None:
         """Hand over what waits: on the loop if it is little, else on the thread."""
+        if self._patience.is_worth_it(len(self._queue)) and not self._is_closed:
+            self._loop.call_soon(self._flush)
+            return
         work, cost = self._take()
         if self._is_closed or cost <= INLINE_ROWS:
-            self._finish(_perform(work))
+            with self._patience.measured(len(work)):
+                outcomes = _perform(work)
+            self._finish(outcomes)
             return
         task = self._thread.submit(_perform, work)
         wrapped = asyncio.wrap_future(task)
