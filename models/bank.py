@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+import torch
 
 from models import cadence, order, registry, verdicts
 from models.base import Prediction, State
@@ -152,6 +153,7 @@ class StreamBank(Slots):
         self._record.put_one(int(slots[0]), one)
         return self._senses.explained(block, found, prediction)
 
+    @torch.inference_mode()
     def _across(self, block: ObservationBlock) -> VerdictBlock:
         """Take rows of different streams."""
         columns = self._record.columns(block.slots)

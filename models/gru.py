@@ -119,7 +119,6 @@ class GRUScorer:
             name: np.zeros((n, *shape), dtype) for name, (shape, dtype) in self.state_layout.items()
         }
 
-    @torch.inference_mode()
     def step(self, state: State, x: Float32) -> tuple[Prediction, State]:
         """Take one observation of each of B streams, `x[B, F]`."""
         self._check(state, x, dimensions=2)

@@ -74,16 +74,16 @@ class Judge:
     def _compared(
         self, block: ObservationBlock, columns: Columns, times: Int, score: Float64
     ) -> VerdictBlock:
-        threshold = self._thresholds.thresholds(columns)
+        are_full = self._thresholds.are_full(columns)
+        threshold = self._thresholds.thresholds(columns, are_full=are_full)
         washing = columns.washout_left > 0
         is_washing = np.count_nonzero(washing) > 0
         if is_washing:
             threshold[washing] = score[washing] = np.nan
         found = verdicts.judged(block, times, score, threshold)
-        self._thresholds.enter(block.slots, columns, score, threshold)
-        unknown = np.isnan(threshold)
-        if is_washing or np.count_nonzero(unknown):
-            self._tell_progress(found, columns, washing, unknown & ~washing)
+        self._thresholds.enter(block.slots, columns, score, threshold, are_full=are_full)
+        if is_washing or not are_full:
+            self._tell_progress(found, columns, washing, np.isnan(threshold) & ~washing)
             columns.washout_left -= washing
         return found
 

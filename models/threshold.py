@@ -85,19 +85,27 @@ class RollingThreshold:
         """Scores in each window, `[B]`."""
         return np.minimum(columns.entered, self.window)
 
+    def are_full(self, columns: Columns) -> bool:
+        """Tell whether every window is full, as most are: then much need not be asked."""
+        return int(np.count_nonzero(columns.entered >= self.window)) == len(columns)
+
     def statistics(self, columns: Columns) -> tuple[Float64, Float64]:
         """Mean and sigma of each window, `[B]`, before any floor; 0 for an empty one."""
         return columns.mean, np.sqrt(columns.m2 / np.maximum(self.counts(columns), 1))
 
-    def thresholds(self, columns: Columns) -> Float64:
+    def thresholds(self, columns: Columns, *, are_full: bool = False) -> Float64:
         """Thresholds as they stand, `[B]`; NaN where the window holds too few scores."""
-        mean, sigma = self.statistics(columns)
-        floor = np.maximum(columns.floor, RELATIVE_SIGMA_FLOOR * mean)
-        threshold: Float64 = mean + columns.z * np.maximum(sigma, floor)
-        few = columns.entered < self.min_scores
-        if np.count_nonzero(few):
-            threshold[few] = np.nan
-        return threshold
+        if are_full:
+            mean, sigma = columns.mean, np.sqrt(columns.m2 / self.window)
+        else:
+            mean, sigma = self.statistics(columns)
+        np.maximum(sigma, RELATIVE_SIGMA_FLOOR * mean, out=sigma)
+        np.maximum(sigma, columns.floor, out=sigma)
+        sigma *= columns.z
+        sigma += mean
+        if not are_full:
+            sigma[columns.entered < self.min_scores] = np.nan
+        return sigma
 
     def threshold_one(self, one: Numbers[int, float]) -> float:
         """Give one stream's threshold; NaN while the window holds too few scores."""
@@ -107,7 +115,15 @@ class RollingThreshold:
         floor = max(one.floor, RELATIVE_SIGMA_FLOOR * one.mean)
         return one.mean + one.z * max(sigma, floor)
 
-    def enter(self, slots: Int, columns: Columns, scores: Float64, thresholds: Float64) -> None:
+    def enter(
+        self,
+        slots: Int,
+        columns: Columns,
+        scores: Float64,
+        thresholds: Float64,
+        *,
+        are_full: bool = False,
+    ) -> None:
         """Let scores `[B]` into their windows, each slot at most once, after they were judged.
 
         Policy of the slot: `clip` enters a score above its threshold as the threshold, `all`
@@ -118,14 +134,14 @@ class RollingThreshold:
         if np.count_nonzero(above):
             scores = np.where(above & (policy == _CLIP), thresholds, scores)
             stays_out |= above & (policy == _EXCLUDE)
-        scores = np.minimum(scores, LARGEST)
+        entering = np.minimum(scores, LARGEST).astype(np.float32)
         if not np.count_nonzero(stays_out):
-            self._push(slots, columns, scores.astype(np.float32))
+            self._push(slots, columns, entering, are_full=are_full)
             return
         rows = np.flatnonzero(~stays_out)
-        entering = columns.taken(rows)
-        self._push(slots[rows], entering, scores[rows].astype(np.float32))
-        columns.replace(rows, entering)
+        chosen = columns.taken(rows)
+        self._push(slots[rows], chosen, entering[rows], are_full=are_full)
+        columns.replace(rows, chosen)
 
     def enter_one(
         self, ring: Float32, one: Numbers[int, float], score: float, threshold: float
@@ -151,18 +167,19 @@ class RollingThreshold:
             one.mean = float(held.mean())
             one.m2 = one.peak = float(((held - one.mean) ** 2).sum())
 
-    def _push(self, slots: Int, columns: Columns, scores: Float32) -> None:
+    def _push(self, slots: Int, columns: Columns, scores: Float32, *, are_full: bool) -> None:
         ring, entered, old_mean = self.scores["ring"].reshape(-1), columns.entered, columns.mean
-        place = slots * self.window + entered % self.window
-        new, is_full = scores.astype(np.float64), entered >= self.window
-        old = ring.take(place).astype(np.float64)
-        if np.count_nonzero(is_full) < len(is_full):
+        place = entered % self.window
+        place += slots * self.window
+        new, old = scores.astype(np.float64), ring.take(place).astype(np.float64)
+        if not are_full:
             # with "the oldest" set to the old mean, one formula serves growing and full windows
-            old = np.where(is_full, old, old_mean)
+            old = np.where(entered >= self.window, old, old_mean)
         ring[place] = scores
         entered += 1
         gain = new - old
-        mean = old_mean + gain / np.minimum(entered, self.window)
+        mean = gain / (self.window if are_full else np.minimum(entered, self.window))
+        mean += old_mean
         columns.m2 += gain * ((new - mean) + (old - old_mean))
         columns.mean[:] = mean
         np.maximum(columns.peak, columns.m2, out=columns.peak)
