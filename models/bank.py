@@ -106,8 +106,8 @@ class StreamBank(Slots):
         """
         if block.values.shape != (len(block), self.n_features):
             raise ValueError(f"values {block.values.shape}, expected [B, {self.n_features}]")
-        if not len(block):
-            return VerdictBlock.blank(block)
+        if len(block) <= 1:
+            return self._taken(block) if len(block) else VerdictBlock.blank(block)
         parts = self._rounds.parts(block.slots)
         if len(parts) == 1:
             return self._taken(block)

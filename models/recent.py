@@ -8,7 +8,7 @@ import numpy as np
 from models.blocks import Float32, Float64, Int
 from models.record import Columns, Numbers, Record
 from models.scaler import MinMaxScaler
-from models.slab import Arrays, items
+from models.slab import Arrays, put
 from models.spec import REFERENCE_STEPS
 
 
@@ -96,7 +96,7 @@ class Recent(Arrays):
     def push(self, slots: Int, columns: Columns, shares: Float32) -> None:
         """Keep one observation of each of these slots, `[B, F]`."""
         place = slots * REFERENCE_STEPS + columns.pushed % REFERENCE_STEPS
-        items(self["ring"], 2)[place] = items(shares, 1)
+        put(self["ring"].reshape(-1, self._n_features), place, shares)
         columns.pushed += 1
 
     def push_one(self, slot: int, one: Numbers[int, float], shares: Float32) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.base import Array, State, StateLayout
 from models.blocks import NO_SEQ, NO_TIME, Float64, Int, Phase
-from models.slab import items
+from models.slab import put
 
 COUNTS: Final = (
     "last_time",
@@ -183,7 +183,7 @@ class Record:
 
     def put(self, slots: Int, columns: Columns) -> None:
         """Write them back; a slot must not stand twice."""
-        items(self._table, 1)[slots] = items(columns.table.T, 1)
+        put(self._table, slots, columns.table.T)
 
     def one(self, slot: int) -> Numbers[int, float]:
         """Copy the numbers of one stream out."""

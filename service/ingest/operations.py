@@ -1,10 +1,11 @@
 """Health, readiness and metrics, for those who run the service."""
 
-from collections.abc import Awaitable, Callable
-from typing import Literal
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final, Literal
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
 
 from service.engine.errors import NotReady
@@ -12,6 +13,7 @@ from service.ingest import openapi
 from service.ingest.body import engine_of
 
 router = APIRouter(tags=["operations"])
+_PIECE: Final = 64 * 1024
 Exposition = Callable[[], Awaitable[tuple[bytes, str]]]
 
 
@@ -60,4 +62,14 @@ async def metrics(request: Request) -> Response:
     """Give the Prometheus text format."""
     exposition: Exposition = request.app.state.exposition
     content, media_type = await exposition()
-    return Response(content, headers={"Content-Type": media_type})
+    length = str(len(content))
+    return StreamingResponse(
+        _pieces(content), headers={"Content-Type": media_type, "Content-Length": length}
+    )
+
+
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    """Give the loop a turn between pieces: a hundred thousand streams make 23 MB."""
+    for begin in range(0, len(content), _PIECE):
+        yield content[begin : begin + _PIECE]
+        await asyncio.sleep(0)
