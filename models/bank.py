@@ -1,5 +1,6 @@
 """The bank: all streams that share one scorer, their state in arrays, one slot a stream."""
 
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -124,7 +125,7 @@ class StreamBank(Slots):
         parts, at, slot = list[tuple[Int, VerdictBlock]](), 0, int(block.slots[0])
         while at < len(block):
             one = self._record.one(slot)
-            times = taken_along(one, rows[at:] if at else rows, block.arrival)
+            times = taken_along(one, islice(rows, at, None), block.arrival)
             if len(times) == len(block):
                 return self._along(block, one, times, scaled)
             # what is no plain row is looked at by itself

@@ -173,9 +173,10 @@ class Record:
         """Make room for at least `capacity` rows, doubling so that growth stays cheap."""
         if capacity <= self.capacity:
             return
-        old, self.capacity = self._table, max(capacity, 2 * self.capacity)
-        self._table = np.zeros((self.capacity, old.shape[1]), np.int64)
-        self._table[: len(old)] = old
+        capacity, old = max(capacity, 2 * self.capacity), self._table
+        grown = np.zeros((capacity, old.shape[1]), np.int64)
+        grown[: len(old)] = old
+        self._table, self.capacity = grown, capacity
 
     def columns(self, slots: Int) -> Columns:
         """Copy the numbers of streams out."""

@@ -7,7 +7,8 @@ import numpy as np
 from models.blocks import Int
 
 FEW: Final = 8
-"""A step across so few streams costs about as much as their rows one after another (measured)."""
+"""A step across so few streams costs about as much as their rows one after another (measured):
+further rows of fewer streams go along each of these."""
 
 
 class Rounds:
@@ -41,9 +42,16 @@ def _parts(slots: Int) -> list[Int]:
     is_first[1:] = ordered[1:] != ordered[:-1]
     firsts = np.flatnonzero(is_first)
     sizes = np.diff(np.append(firsts, len(slots)))
-    if len(slots) < FEW * sizes.max():
-        return np.split(order, firsts[1:])
     rank = np.arange(len(slots)) - np.repeat(firsts, sizes)
+    # the k-th rows of all streams; there are ever fewer of them
+    counts = np.bincount(rank)
+    n_rounds = int(np.count_nonzero(counts >= FEW))
     by_rank = np.argsort(rank, kind="stable")
-    rounds = np.split(order[by_rank], np.cumsum(np.bincount(rank))[:-1])
-    return [np.sort(rows) for rows in rounds]
+    parts = [np.sort(rows) for rows in np.split(order[by_rank], np.cumsum(counts)[:-1])[:n_rounds]]
+    rest = rank >= n_rounds
+    if rest.any():
+        # in the order of slots still, so each stream's rows stand together
+        left = order[rest]
+        cuts = np.flatnonzero(slots[left][1:] != slots[left][:-1]) + 1
+        parts += np.split(left, cuts)
+    return parts

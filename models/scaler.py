@@ -85,7 +85,8 @@ class MinMaxScaler:
 
     def _shares_of_many(self, values: Float64) -> Float32:
         # torch's calls cost three times as much as numpy's, its passes over short rows half
-        raw = torch.from_numpy(values if values.flags.writeable else values.copy())
+        plain = np.ascontiguousarray(values)
+        raw = torch.from_numpy(plain if plain.flags.writeable else plain.copy())
         wide = raw - torch.from_numpy(self.minimum)
         shares: Float32 = wide.mul_(torch.from_numpy(self._per_span)).float().numpy()
         return shares

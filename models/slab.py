@@ -84,10 +84,15 @@ class Arrays:
         """Make room."""
         if capacity <= self.capacity:
             return
-        self.capacity = max(capacity, 2 * self.capacity)
+        capacity = max(capacity, 2 * self.capacity)
+        # all of them first: without memory for one the slab stays as it is
+        grown = {
+            name: np.zeros((capacity, *old.shape[1:]), old.dtype)
+            for name, old in self._arrays.items()
+        }
         for name, old in self._arrays.items():
-            self._arrays[name] = np.zeros((self.capacity, *old.shape[1:]), old.dtype)
-            self._arrays[name][: len(old)] = old
+            grown[name][: len(old)] = old
+        self._arrays, self.capacity = grown, capacity
 
     def gather(self, slots: Int) -> State:
         """Copy rows out."""

@@ -111,7 +111,7 @@ class RollingThreshold:
         """Give one stream's threshold; NaN while the window holds too few scores."""
         if one.entered < self.min_scores:
             return np.nan
-        sigma = sqrt(one.m2 / min(one.entered, self.window))
+        sigma = sqrt(max(one.m2, 0.0) / min(one.entered, self.window))
         floor = max(one.floor, RELATIVE_SIGMA_FLOOR * one.mean)
         return one.mean + one.z * max(sigma, floor)
 

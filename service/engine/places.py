@@ -34,19 +34,23 @@ class Places:
 
     def __init__(self, streams: dict[str, Stream]) -> None:
         self._streams = streams
-        self._known: dict[tuple[str, ...], Placed | None] = {}
+        self._known: dict[tuple[str, ...], Placed] = {}
         self._remembered = 0
 
     def of(self, stream_ids: tuple[str, ...]) -> Placed | None:
         """Look up streams that are all there and of one model; None if they are not."""
         if len(stream_ids) < FEWEST:
             return self._found(stream_ids)
-        if stream_ids not in self._known:
+        known = self._known.get(stream_ids)
+        if known is not None:
+            return known
+        found = self._found(stream_ids)
+        if found is not None:  # ids that are not there may be of any length
             if self._remembered > MOST:
                 self.forget()
-            self._known[stream_ids] = self._found(stream_ids)
+            self._known[stream_ids] = found
             self._remembered += len(stream_ids)
-        return self._known[stream_ids]
+        return found
 
     def forget(self) -> None:
         """Begin anew, as a stream has come or gone."""

@@ -65,11 +65,13 @@ def same_ids(ids: Ids) -> Ids:
 
 def ids_named(stream_id: str, rows: int) -> Ids:
     """Give the ids of rows that are all of the stream which the path names."""
+    if len(stream_id) > LONGEST:  # refused later, and too long to be remembered
+        return (stream_id,) * rows
     key = (stream_id, rows)
     known = _known.get(key)
     if known is None:
         known = (stream_id,) * rows
-        _known.put(key, known, _TEXT_BYTES + _PLACE_BYTES * rows)
+        _known.put(key, known, len(stream_id) + _TEXT_BYTES + _PLACE_BYTES * rows)
     return known
 
 

@@ -128,6 +128,11 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         if (rest := plain.rest()) and not self.transport.is_closing():
             super().data_received(rest)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of who was given frames, who holds this protocol."""
+        super().connection_lost(exc)
+        self._hearer = self._plain = None
+
     def handle_connect(self, event: Request) -> None:
         """Let the application find this protocol."""
         super().handle_connect(event)

@@ -137,6 +137,7 @@ class HotProtocol(OrderedProtocol):
             self._is_off
             or self._asking is not None
             or (cycle is not None and not cycle.response_complete)
+            or self.flow.write_paused  # the application waits until it is read
             or (waiting and waiting[-1].is_last)
             or self._then
             or self.transport.is_closing()
@@ -188,11 +189,15 @@ class HotProtocol(OrderedProtocol):
         if isinstance(judged, Exception):
             self._fail(turn, post, judged)
             return
-        row = verdict_row(judged)
-        if isinstance(row, RowError):
-            self._answer(turn, one_refused(row))
+        try:
+            row = verdict_row(judged)
+            if isinstance(row, RowError):
+                self._answer(turn, one_refused(row))
+                return
+            body = encode(row)
+        except Exception as error:  # nobody behind it may wait for an answer that does not come
+            self._fail(turn, post, error)
             return
-        body = encode(row)
         head = b"content-length: %d\r\ncontent-type: application/json\r\n" % len(body)
         self._send(turn, 200, head, body)
 
@@ -221,3 +226,5 @@ class HotProtocol(OrderedProtocol):
         super().connection_lost(exc)
         if self._post is not None:
             gone(self._post.path, "connection lost")
+        # part of a body would stay until the next garbage collection
+        self._post, self._body, self._head = None, [], b""

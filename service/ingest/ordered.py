@@ -95,6 +95,8 @@ class OrderedProtocol(HttpToolsProtocol):
         """Go on after an answer of the application."""
         self._stop_timer()
         super().on_response_complete()
+        if self.flow.write_paused and not self.transport.is_closing():
+            self.flow.pause_reading()  # uvicorn reads on: its next answer would wait, ours do not
         if self.timeout_keep_alive_task is None:
             return  # the next is under way, or the connection ends
         self._idle_since = self.loop.time()

@@ -145,8 +145,12 @@ class Session:
         if isinstance(judged, Exception):
             self._fail(judged)
             return
-        row = verdict_row(judged)
-        data = encode(row if isinstance(row, Verdict) else refused(0, row))
+        try:
+            row = verdict_row(judged)
+            data = encode(row if isinstance(row, Verdict) else refused(0, row))
+        except Exception as error:  # who waits for it must not wait for ever
+            self._fail(error)
+            return
         self._turns.answer(turn, Said(data, is_binary=False))
 
     def _refuse(self, turn: Turn[Said], error: RequestError) -> None:

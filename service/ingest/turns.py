@@ -24,6 +24,10 @@ class Turn(Generic[Said]):
         self.is_last = is_last
 
 
+def _nobody(_: object, __: object) -> None:
+    """Write to no one."""
+
+
 class Turns(Generic[Said]):
     """Holds answers back until it is their turn; those that are ready together go out together.
 
@@ -73,6 +77,7 @@ class Turns(Generic[Said]):
         """Write nothing more; what still comes is for nobody."""
         self._is_closed = True
         self.waiting.clear()
+        self._write = _nobody  # who wrote holds these turns: let go, or both stay for long
 
     def _flush(self) -> None:
         self._is_scheduled = False
@@ -81,7 +86,8 @@ class Turns(Generic[Said]):
         while self.waiting and not is_last and (said := self.waiting[0].said) is not None:
             found.append(said)
             is_last = self.waiting.popleft().is_last
+        write = self._write
         if is_last:
             self.close()
         if found:
-            self._write(found, is_last)
+            write(found, is_last)

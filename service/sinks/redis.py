@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, Literal
 
 import structlog
@@ -61,7 +62,8 @@ class RedisSink:
         self._maxlen = maxlen
         self._mark = keys.written(secrets.token_hex(8))
         self._delivery: Delivery | None = None
-        self._transactions: Iterator[Transaction] = iter(())
+        self._transactions: Iterator[Transaction] | None = None
+        self._finished = 0
         self._current: Transaction | None = None
         self._sequence = 0
 
@@ -80,11 +82,14 @@ class RedisSink:
             SinkError: If not everything is known to be written; `kind` as for `open`.
         """
         if delivery is not self._delivery:
-            self._delivery = delivery
-            self._transactions = self._all_transactions(delivery)
+            self._delivery, self._finished, self._transactions = delivery, 0, None
+        if self._transactions is None:
+            made = self._all_transactions(delivery)
+            self._transactions = islice(made, self._finished, None)
             self._take_next()
         while self._current is not None:
             await self._write(self._current)
+            self._finished += 1
             self._take_next()
         self._delivery = None
 
@@ -98,7 +103,10 @@ class RedisSink:
     def _take_next(self) -> None:
         # always a new number: the transaction before may have failed here and still arrive there
         self._sequence += 1
-        self._current = next(self._transactions, None)
+        transactions, self._transactions, self._current = self._transactions, None, None
+        # where making one fails, the next attempt makes those again that are not written
+        self._current = next(transactions or iter(()), None)
+        self._transactions = transactions
 
     async def _write(self, transaction: Transaction) -> None:
         if transaction is NOTHING:

@@ -14,6 +14,7 @@ from service.engine.errors import SinkError
 from service.engine.ports import Delivery
 from service.keys import Keys
 from service.redis_connection import RETRY
+from service.sinks import redis
 from service.sinks.redis import ENTRIES_PER_TRANSACTION, RedisSink, ScoresMode
 from service.sinks.rows import ROWS_AT_ONCE
 from tests.deliveries import alert, scored
@@ -151,3 +152,29 @@ async def test_a_server_that_hangs_is_a_timeout(url: str, reader: Redis, mode: S
     await sink.write_batch(delivery)
     await sink.close()
     assert_written_once(url, reader, delivery)
+
+
+async def test_a_transaction_that_can_not_be_made_is_made_again(
+    url: str, reader: Redis, mode: ScoresMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written before it is not written twice, and nothing behind it is lost."""
+    name = {"each": "narrow", "packed": "wide"}[mode]
+    make, made = getattr(redis, name), list[int]()
+
+    def fails_once(*given: object) -> object:
+        made.append(1)
+        if len(made) == 2:
+            raise ValueError("a bug")
+        return make(*given)
+
+    monkeypatch.setattr(redis, name, fails_once)
+    delivery = long_delivery(mode)
+    sink = RedisSink(url, KEYS, scores=mode)
+    await sink.open()
+    with pytest.raises(ValueError, match="a bug"):
+        await sink.write_batch(delivery)
+    await sink.write_batch(delivery)
+    await sink.close()
+
+    assert written_ids(url, reader) == list(delivery.scored[0].stream_ids)
+    assert len(entries(reader, KEYS.alerts)) == len(delivery.alerts)

@@ -78,3 +78,10 @@ def test_so_much_is_remembered_and_no_more(
     for at in range(100):
         assert directory.placed((*IDS, *IDS[: at % FEWEST], IDS[at % 7])) is not None
     assert directory._places._remembered <= 3 * FEWEST + 3 * FEWEST
+
+
+def test_ids_that_are_not_there_are_not_remembered(directory: Directory) -> None:
+    """They may be of any length, and none of them ever becomes a stream."""
+    for at in range(20):
+        assert directory.placed((*IDS, f"unknown-{at}" * 1000)) is None
+    assert not directory._places._known

@@ -30,3 +30,27 @@ def test_rows_in_the_order_of_slots_are_one_part() -> None:
     """As a gateway sends them; nothing is sorted."""
     assert parts([1, 2, 9]) == [[0, 1, 2]]
     assert parts([4]) == [[0]]
+
+
+def test_a_stream_that_catches_up_among_many_does_not_part_them() -> None:
+    """Many single rows go together, whatever one of them brings beside."""
+    slots = [0] * 500 + list(range(1, 400))
+    found = parts(slots)
+    assert len(found) == 2
+    assert found[0] == [0, *range(500, 899)]
+    assert found[1] == list(range(1, 500))
+
+
+def test_every_row_stands_in_one_part_and_a_streams_rows_keep_their_order() -> None:
+    """Whatever the mixture."""
+    generator = np.random.default_rng(0)
+    for size in (5, 50, 500):
+        slots = np.minimum(generator.geometric(0.1, size), generator.integers(1, 40, size))
+        found = parts(slots.tolist())
+        rows = np.concatenate([np.array(part) for part in found])
+        assert sorted(rows.tolist()) == list(range(size))
+        for slot in set(slots.tolist()):
+            mine = rows[slots[rows] == slot]
+            assert (np.diff(mine) > 0).all()
+        for part in found:
+            assert len(set(slots[part].tolist())) in (1, len(part))
