@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from benchmarks.load_rows import METRICS, STEP_S, time_of
+from benchmarks.load_rows import METRICS, STEP_S, time_of, values_of
 from benchmarks.micro_figures import Figure, Target
 from benchmarks.speed_model import HIDDEN
 from benchmarks.timing import AT_LEAST_S, REPEATS, in_turn_us
@@ -52,7 +52,8 @@ class Resident:
         self.bank.start(np.arange(count), StreamOptions(start="reference"))
         self._seen = np.zeros(count, np.int64)
         self._made: deque[ObservationBlock] = deque()
-        values = np.random.default_rng(0).random((min(count, BATCHES[-1]), METRICS))
+        self._jitter = np.random.default_rng(0)
+        values = usual_values()[: min(count, BATCHES[-1])]
         for _ in range(seen):
             for first in range(0, count, len(values)):
                 slots = np.arange(first, min(first + len(values), count))
@@ -63,7 +64,8 @@ class Resident:
         block = block_of(slots, values, 0)
         block.times[:] = (time_of(0) + STEP_S * self._seen[slots]) * _MICROSECONDS
         self._seen[slots] += 1
-        return replace(block, arrival=int(block.times.max()))
+        # arrivals jitter by some milliseconds, as they do
+        return replace(block, arrival=int(block.times.max() + self._jitter.integers(5_000)))
 
     def waiting(self) -> deque[ObservationBlock]:
         """Give a place for blocks that are made before they are timed.
@@ -120,9 +122,9 @@ class Advancing:
 
     def __init__(self, resident: Resident, size: int) -> None:
         self._resident = resident
-        random = np.random.default_rng(0)
-        self._order = random.permutation(resident.count)
-        self._values = random.random((size, METRICS))
+        self._size = size
+        self._order = np.random.default_rng(0).permutation(resident.count)
+        self._values = usual_values()
         self._next = 0
         # as many as are taken in all repeats, should a row cost a microsecond and a block fifty
         wanted = (REPEATS + 2) * AT_LEAST_S / (50e-6 + size * 1e-6)
@@ -135,13 +137,16 @@ class Advancing:
         self._resident.bank.advance(block)
 
     def _block(self) -> ObservationBlock:
-        """Take the next streams, from the first again after the last that fill a block."""
-        size = len(self._values)
-        if self._next + size > len(self._order):
-            self._next = 0
-        slots = self._order[self._next : self._next + size]
-        self._next += size
-        return self._resident.block(slots, self._values)
+        """Take the next streams, after the last the first again, and the next values."""
+        places = np.arange(self._next, self._next + self._size)
+        self._next += self._size
+        slots = self._order.take(places, mode="wrap")
+        return self._resident.block(slots, self._values.take(places, 0, mode="wrap"))
+
+
+def usual_values() -> Float64:
+    """Give rows as the model knows them, few of them anomalies, `[N, F]`."""
+    return values_of().reshape(-1, METRICS)
 
 
 def block_of(slots: Int, values: Float64, step: int) -> ObservationBlock:
