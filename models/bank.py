@@ -20,9 +20,9 @@ from models.blocks import (
 )
 from models.checkpoint import Checkpoint
 from models.judging import Judge, taken_along
+from models.numbers import Columns, Numbers
 from models.options import StreamOptions
 from models.recent import RecentBlock
-from models.record import Columns, Numbers
 from models.rounds import Rounds
 from models.scaler import MinMaxScaler, Scaled
 from models.senses import Senses
@@ -59,7 +59,7 @@ class StreamBank(Slots):
             checkpoint.validation_scores,
         )
         self._rounds = Rounds()
-        self._judge = Judge(self._thresholds, spec.washout)
+        self._judge = Judge(self._thresholds, self._tail, self._shifts, spec)
 
     def take_over(
         self, slots: Int, record: State, recent: RecentBlock, options: StreamOptions

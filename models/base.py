@@ -1,7 +1,7 @@
-"""The Scorer contract: a network that predicts, its state kept outside of it."""
+"""The Scorer contract: what predicts, its state kept outside of it, and how it gets its weights."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,8 @@ class Prediction:
 
     Attributes:
         residual: Observation minus expectation, scaled units, `[B, K]`; 0 where missing.
-        expected: What was predicted for these observations, scaled units, `[B, F]`.
+        expected: What was predicted for these observations, scaled units, `[B, F]`; by a scorer
+            that reconstructs, what it makes of them.
         valid: Whether there was a prediction to compare with at all, `[B]`.
     """
 
@@ -82,8 +83,8 @@ class Scorer(Protocol):
         ...
 
 
-class TrainableScorer(Scorer, Protocol):
-    """A scorer whose weights a gradient finds."""
+class Buildable(Scorer, Protocol):
+    """A scorer that can be built from a checkpoint: what every row of the registry is."""
 
     @classmethod
     def build(cls, spec: Spec, weights: Weights) -> Self:
@@ -93,6 +94,10 @@ class TrainableScorer(Scorer, Protocol):
             ValueError: If a weight is missing or has the wrong shape.
         """
         ...
+
+
+class TrainableScorer(Buildable, Protocol):
+    """A scorer whose weights a gradient finds."""
 
     @classmethod
     def network(cls, spec: Spec) -> nn.Module:
@@ -107,3 +112,30 @@ class TrainableScorer(Scorer, Protocol):
     def weights_of(cls, network: nn.Module) -> Weights:
         """Read the weights `build` takes out of a trained network."""
         ...
+
+
+class SolvedScorer(Buildable, Protocol):
+    """A scorer whose weights follow from the training data at once."""
+
+    @classmethod
+    def solve(cls, spec: Spec, x: Float32) -> Weights:
+        """Find the weights `build` takes; the same data gives the same bits.
+
+        Args:
+            spec: What to build.
+            x: The part that is trained on, scaled, finite, in order of time, `[T, F]`.
+
+        Raises:
+            ValueError: If a size in the spec is impossible or the rows are too few.
+        """
+        ...
+
+
+def is_solved(kind: type[Buildable]) -> TypeGuard[type[SolvedScorer]]:
+    """Tell whether the weights of this kind are solved for."""
+    return hasattr(kind, "solve")
+
+
+def is_trainable(kind: type[Buildable]) -> TypeGuard[type[TrainableScorer]]:
+    """Tell whether the weights of this kind are trained by a gradient."""
+    return hasattr(kind, "network")

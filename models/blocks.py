@@ -150,11 +150,13 @@ class VerdictBlock:
         refusal: `Refusal` codes, `[B]`; where not `NONE` the other columns mean nothing.
         phase: `Phase` codes, `[B]`.
         score: Scores >= 0, `[B]`.
+        smoothed: Smoothed scores, `[B]`; NaN too where the checkpoint has none.
         threshold: Thresholds as they stood before these scores, `[B]`.
         severity: score / threshold, `[B]`.
         is_anomaly: `Anomaly` codes, `[B]`.
         done: Steps of the present phase done, `[B]`.
         of: Steps the present phase takes, `[B]`; 0 for live.
+        shifted_since: Time since which the stream's level is another, `[B]`; `NO_TIME`: it is not.
         explanations: For anomalies and for rows that asked.
     """
 
@@ -164,11 +166,13 @@ class VerdictBlock:
     refusal: NDArray[np.int8]
     phase: NDArray[np.int8]
     score: Float64
+    smoothed: Float64
     threshold: Float64
     severity: Float64
     is_anomaly: NDArray[np.int8]
     done: NDArray[np.int32]
     of: NDArray[np.int32]
+    shifted_since: Int
     explanations: Explanations
 
     def __len__(self) -> int:
@@ -179,7 +183,7 @@ class VerdictBlock:
     def blank(cls, block: ObservationBlock) -> Self:
         """Make one to be filled in; times and slots are copies, never the caller's."""
         size, n_features = block.values.shape
-        unknown = np.full((3, size), np.nan)
+        unknown = np.full((4, size), np.nan)
         return cls(
             slots=block.slots.copy(),
             times=block.times.copy(),
@@ -187,11 +191,13 @@ class VerdictBlock:
             refusal=np.zeros(size, np.int8),
             phase=np.zeros(size, np.int8),
             score=unknown[0],
-            threshold=unknown[1],
-            severity=unknown[2],
+            smoothed=unknown[1],
+            threshold=unknown[2],
+            severity=unknown[3],
             is_anomaly=np.full(size, Anomaly.UNKNOWN, np.int8),
             done=np.zeros(size, np.int32),
             of=np.zeros(size, np.int32),
+            shifted_since=np.full(size, NO_TIME),
             explanations=Explanations.joined([], n_features),
         )
 

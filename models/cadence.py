@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from models.blocks import NO_TIME, Bool, Float64, Int
-from models.record import Columns, Numbers
+from models.numbers import Columns, Numbers
 
 GAP_STEPS: Final = 10
 """More than so many usual steps without an observation are a gap."""

@@ -38,7 +38,7 @@ class Checkpoint:
         spec: Names, sizes, scaler, rules and defaults.
         weights: The scorer's tensors by name, float32.
         reference_tail: The last normal observations of the training data, raw, `[60, F]`.
-        residual_scale: Standard deviation of each residual on the validation part, `[K]`.
+        residual_scale: Sigma of each residual on the validation part, > 0, `[K]`.
         validation_scores: Scores of the validation part in order, `[N]`.
     """
 
@@ -127,9 +127,13 @@ class Checkpoint:
     def with_threshold(self, **changes: Any) -> "Checkpoint":
         """Override threshold defaults for this process, by their names in the spec.
 
+        z takes the place of false alarms per day.
+
         Raises:
             CheckpointError: If `min_scores` no longer fits into `window`.
         """
+        if "z" in changes:
+            changes = {"false_alarms_per_day": None} | changes
         threshold = msgspec.structs.replace(self.spec.threshold, **changes)
         if threshold.min_scores > threshold.window:
             raise CheckpointError(
@@ -198,7 +202,7 @@ def _check(checkpoint: Checkpoint, directory: Path) -> None:
     """Refuse what does not fit the spec or is not finite."""
     try:
         scorer = registry.build(checkpoint.spec, checkpoint.weights)
-        scoring(checkpoint.spec.scoring.rule)
+        scoring(checkpoint.spec.scoring)
     except ValueError as error:
         raise CheckpointError(f"{directory}: {error}") from error
     if wrong := _misfits(checkpoint, scorer.n_residuals):
@@ -215,7 +219,8 @@ def _misfits(checkpoint: Checkpoint, n_residuals: int) -> list[str]:
         "clip": spec.scaler.clip[0] < spec.scaler.clip[1],
         "threshold": spec.threshold.min_scores <= spec.threshold.window,
         "reference_tail": checkpoint.reference_tail.shape == (REFERENCE_STEPS, features),
-        "residual_scale": checkpoint.residual_scale.shape == (n_residuals,),
+        "residual_scale": checkpoint.residual_scale.shape == (n_residuals,)
+        and bool((checkpoint.residual_scale > 0).all()),
         "validation_scores": checkpoint.validation_scores.ndim == 1,
     }
     wrong = [name for name, is_so in fits.items() if not is_so]

@@ -17,17 +17,30 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LEAST_EPOCH_S: Final = 1e8
 """March 1973: a smaller number is hardly the time of a recording, so it may well be a metric."""
 _DELIMITERS: Final = ",;\t"
+_TRUTHS: Final = {"true": 1.0, "false": 0.0}
 
 
-def read_csv(path: Path, time_column: str | None) -> Recording:
+def read_csv(
+    path: Path,
+    time_column: str | None,
+    *,
+    any_order: bool = False,
+    may_be_label: Callable[[str], bool] = lambda _: False,
+) -> Recording:
     """Read a CSV file; see `models.reading.read`.
+
+    Args:
+        path: The file.
+        time_column: Name or position of the column of times.
+        any_order: Whether times may repeat and go back; else such a row is refused.
+        may_be_label: Tells columns by their names in which true and false stand for 1 and 0.
 
     Raises:
         ReadingError: If the file can't be used, with the reason and the line.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return _CSV(path, file, time_column).recording()
+            return _CSV(path, file, time_column, any_order, may_be_label).recording()
     except (OSError, UnicodeDecodeError) as error:
         raise ReadingError(f"{path}: not readable as UTF-8 text: {error}") from error
 
@@ -35,9 +48,19 @@ def read_csv(path: Path, time_column: str | None) -> Recording:
 class _CSV:
     """One CSV file: finds header and time column, then converts line by line."""
 
-    def __init__(self, path: Path, file: TextIO, time_column: str | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        file: TextIO,
+        time_column: str | None,
+        any_order: bool,
+        may_be_label: Callable[[str], bool],
+    ) -> None:
         self._path = path
         self._wanted = time_column
+        self._any_order = any_order
+        self._may_be_label = may_be_label
+        self._has_truths: list[bool] = []
         start = next((line for line in file if line.strip()), "")
         file.seek(0)
         self._reader = csv.reader(file, delimiter=max(_DELIMITERS, key=start.count), strict=True)
@@ -53,6 +76,7 @@ class _CSV:
             raise ReadingError(f"{self._path}: the file is empty")
         has_header = self._has_header(first)
         self._labels = [f"'{name}'" if has_header else f"{at + 1}" for at, name in enumerate(first)]
+        self._has_truths = [has_header and self._may_be_label(name) for name in first]
         self._time_at = self._find_time(first, has_header=has_header)
         metrics = self._metrics(first, has_header=has_header)
         body = rows if has_header else itertools.chain([first], rows)
@@ -136,6 +160,8 @@ class _CSV:
         return [self._number(cell, at) for at, cell in enumerate(row) if at != self._time_at]
 
     def _number(self, cell: str, at: int) -> float:
+        if self._has_truths[at] and cell.lower() in _TRUTHS:
+            return _TRUTHS[cell.lower()]
         try:
             number = _number(cell)
         except ValueError:
@@ -151,7 +177,7 @@ class _CSV:
             raise self._error(f"'{cell}' is neither epoch seconds nor an ISO 8601 time") from None
         if abs(at) > MAX_TIME:
             raise self._error(f"time {cell} lies beyond 2200: epoch seconds, not milliseconds")
-        if self._times and at <= self._times[-1]:
+        if self._times and at <= self._times[-1] and not self._any_order:
             raise self._error(f"time {cell} is not after that of the row before")
         return at
 

@@ -10,9 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from models import registry
-from models.base import Weights
+from models.base import Weights, is_trainable
 from models.blocks import Float32
-from models.spec import REFERENCE_STEPS, ScorerSpec, Spec, TrainingFacts
+from models.spec import (
+    REFERENCE_STEPS,
+    ScorerSpec,
+    ScoringSpec,
+    Spec,
+    ThresholdSpec,
+    TrainingFacts,
+)
 
 _EVALUATION_BATCH: Final = 256
 
@@ -32,6 +39,8 @@ class FitOptions:
     """
 
     scorer: ScorerSpec = field(default_factory=ScorerSpec)
+    scoring: ScoringSpec = field(default_factory=ScoringSpec)
+    threshold: ThresholdSpec = field(default_factory=ThresholdSpec)
     epochs: int = 60
     patience: int = 6
     batch: int = 32
@@ -71,7 +80,10 @@ class Training:
     def __init__(self, spec: Spec, x: Float32, split: int, options: FitOptions) -> None:
         self._options = options
         try:
-            self._kind = registry.scorer_class(spec.scorer.name)
+            kind = registry.scorer_class(spec.scorer.name)
+            if not is_trainable(kind):
+                raise ValueError(f"the scorer '{spec.scorer.name}' is not trained in epochs")
+            self._kind = kind
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(options.seed)
                 self._network = self._kind.network(spec)

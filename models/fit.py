@@ -11,13 +11,15 @@ import numpy as np
 import torch
 
 from models import registry
-from models.base import Weights
+from models.base import Weights, is_solved
 from models.blocks import MAX_ABSOLUTE, Float32, Float64
 from models.checkpoint import Checkpoint
 from models.epochs import FitError, FitOptions, Training
 from models.scaler import MinMaxScaler
-from models.scoring import scoring
-from models.spec import REFERENCE_STEPS, ScalerSpec, Spec
+from models.scoring import residual_scale, scoring
+from models.solving import solved
+from models.spec import REFERENCE_STEPS, ScalerSpec, Spec, TrainingFacts
+from models.tail_fit import rolling_sigmas, tail_of
 
 VALIDATION_SHARE: Final = 0.2
 MIN_ROWS: Final = 5 * (REFERENCE_STEPS + 1)
@@ -47,24 +49,67 @@ def fit(
     _check_options(options)
     split = len(values) - int(len(values) * VALIDATION_SHARE)
     bounds = _bounds(values[:split])
-    spec = Spec(metrics=metrics, scaler=bounds, scorer=options.scorer, step_s=step_s)
+    spec = Spec(
+        metrics=metrics,
+        scaler=bounds,
+        scorer=options.scorer,
+        scoring=options.scoring,
+        threshold=options.threshold,
+        step_s=step_s,
+    )
     x = MinMaxScaler.from_spec(bounds).scale(values)
     with _one_thread():
-        weights, facts = Training(spec, x, split, options).run()
-    residual, scores = _validate(spec, weights, x, split)
+        weights, facts = _trained(spec, x, split, options)
+    residual = _validate(spec, weights, x, split)
     facts = msgspec.structs.replace(
         facts,
         rows=len(values),
         seconds=round(time.monotonic() - began, 3),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+    spec = msgspec.structs.replace(spec, training=facts)
+    return rescored(spec, weights, values[-REFERENCE_STEPS:], residual)
+
+
+def rescored(spec: Spec, weights: Weights, tail: Float64, residual: Float32) -> Checkpoint:
+    """Make a checkpoint of trained weights: scale, scores and their tail follow from the residual.
+
+    Args:
+        spec: All but the tail of the threshold.
+        weights: Of the scorer.
+        tail: The last normal observations, raw, `[60, F]`.
+        residual: Of the validation part, `[N, K]`.
+
+    Raises:
+        FitError: If there is no scoring of that name.
+    """
+    scale = residual_scale(residual)
+    try:
+        scores = scoring(spec.scoring).score(residual, scale[None]).astype(np.float32)
+    except ValueError as error:
+        raise FitError(str(error)) from error
+    found = tail_of(rolling_sigmas(scores, spec.threshold))
+    threshold = msgspec.structs.replace(spec.threshold, tail=found)
     return Checkpoint(
-        spec=msgspec.structs.replace(spec, training=facts),
+        spec=msgspec.structs.replace(spec, threshold=threshold),
         weights=weights,
-        reference_tail=values[-REFERENCE_STEPS:].astype(np.float64),
-        residual_scale=residual.std(axis=0),
+        reference_tail=tail.astype(np.float64),
+        residual_scale=scale,
         validation_scores=scores[-MAX_VALIDATION_SCORES:],
     )
+
+
+def _trained(
+    spec: Spec, x: Float32, split: int, options: FitOptions
+) -> tuple[Weights, TrainingFacts]:
+    """Find the weights: at once where they can be solved for, else in epochs."""
+    try:
+        kind = registry.scorer_class(spec.scorer.name)
+    except ValueError as error:
+        raise FitError(str(error)) from error
+    if is_solved(kind):
+        return solved(kind, spec, x, split, options)
+    return Training(spec, x, split, options).run()
 
 
 def _bounds(values: Float64) -> ScalerSpec:
@@ -95,15 +140,13 @@ def _check_options(options: FitOptions) -> None:
         raise FitError(f"the learning rate must be above 0; it is {options.learning_rate}")
 
 
-def _validate(spec: Spec, weights: Weights, x: Float32, split: int) -> tuple[Float32, Float32]:
-    """Score the validation part as live traffic would be: washed out, then step by step."""
+def _validate(spec: Spec, weights: Weights, x: Float32, split: int) -> Float32:
+    """Run over the validation part as live traffic would: washed out, then step by step."""
     scorer = registry.build(spec, weights)
     _, state = scorer.run(scorer.initial_state(1), x[split - REFERENCE_STEPS : split, None])
     prediction, _ = scorer.run(state, x[split:, None])
     residual: Float32 = prediction.residual[:, 0]
-    scale = residual.std(axis=0)[None]
-    scores = scoring(spec.scoring.rule).score(residual, scale)
-    return residual, scores.astype(np.float32)
+    return residual
 
 
 @contextmanager

@@ -15,13 +15,17 @@ from models.blocks import (
     NO_TIME,
     Anomaly,
     Bool,
+    Float32,
     Float64,
     Int,
     ObservationBlock,
     Phase,
     VerdictBlock,
 )
-from models.record import Columns, Numbers
+from models.numbers import Columns, Numbers
+from models.shift import Shifts
+from models.spec import Spec
+from models.tail import Tail
 from models.threshold import RollingThreshold
 
 _YES: Final = int(Anomaly.YES)
@@ -33,12 +37,19 @@ class Judge:
 
     Args:
         thresholds: The windows of its streams.
-        washout: Observations that washout takes.
+        tail: Keeps z up where false alarms per day are asked for.
+        shifts: Tells anomalies that last from levels that have changed.
+        spec: For washout, and the weight of the newest score in the smoothed one.
     """
 
-    def __init__(self, thresholds: RollingThreshold, washout: int) -> None:
+    def __init__(
+        self, thresholds: RollingThreshold, tail: Tail, shifts: Shifts, spec: Spec
+    ) -> None:
         self._thresholds: Final = thresholds
-        self._washout: Final = washout
+        self._tail: Final = tail
+        self._shifts: Final = shifts
+        self._washout: Final = spec.washout
+        self._newest: Final = spec.scoring.smoothing or 0.0
 
     def across(
         self,
@@ -80,12 +91,28 @@ class Judge:
         is_washing = np.count_nonzero(washing) > 0
         if is_washing:
             threshold[washing] = score[washing] = np.nan
-        found = verdicts.judged(block, times, score, threshold)
+        since = self._shifts.follow(block.slots, columns, times, score, threshold)
+        self._tail.keep_up(columns, score, threshold)
+        smoothed = self._smoothed(columns, score)
+        found = verdicts.judged(block, times, score, smoothed, threshold, since)
         self._thresholds.enter(block.slots, columns, score, threshold, are_full=are_full)
         if is_washing or not are_full:
             self._tell_progress(found, columns, washing, np.isnan(threshold) & ~washing)
             columns.washout_left -= washing
         return found
+
+    def _smoothed(self, columns: Columns, score: Float64) -> Float64 | None:
+        """Average exponentially, beginning with the first score; NaN begins anew."""
+        if not self._newest:
+            return None
+        smoothed = score - columns.smoothed
+        smoothed *= self._newest
+        smoothed += columns.smoothed
+        begins = np.isnan(smoothed)
+        if np.count_nonzero(begins):
+            smoothed[begins] = score[begins]
+        columns.smoothed[:] = smoothed
+        return smoothed
 
     def _tell_progress(
         self, found: VerdictBlock, columns: Columns, washing: Bool, warming: Bool
@@ -111,29 +138,47 @@ class Judge:
             times: Times of the rows.
             score: Scores, `[T]`; NaN as in `across`.
         """
-        ring = self._thresholds.scores["ring"][block.slots[0]]
-        scores, thresholds, phases, done = score.tolist(), list[float](), list[int](), list[int]()
-        for at, number in enumerate(scores):
+        slot, given = int(block.slots[0]), score.tolist()
+        ring = self._thresholds.scores["ring"][slot]
+        rows, phases, done = list[tuple[float, float, float, int]](), list[int](), list[int]()
+        for number, time in zip(given, times, strict=True):
             if one.washout_left:
-                scores[at] = threshold = np.nan
                 phases.append(_WASHOUT)
                 done.append(self._washout - one.washout_left + 1)
                 one.washout_left -= 1
-            else:
-                is_live = one.entered >= self._thresholds.min_scores
-                threshold = self._thresholds.threshold_one(one)
-                self._thresholds.enter_one(ring, one, number, threshold)
-                one.anomalies += number > threshold
-                phases.append(_LIVE if is_live else _WARMUP)
-                done.append(0 if is_live else min(one.entered, self._thresholds.window))
-            thresholds.append(threshold)
-        one.phase, one.score, one.threshold = phases[-1], scores[-1], thresholds[-1]
+                one.smoothed = np.nan
+                rows.append((np.nan, np.nan, np.nan, NO_TIME))
+                continue
+            is_live = one.entered >= self._thresholds.min_scores
+            phases.append(_LIVE if is_live else _WARMUP)
+            rows.append(self._judged_one(slot, ring, one, time, number))
+            done.append(0 if is_live else min(one.entered, self._thresholds.window))
+        one.phase, (one.score, _, one.threshold, _) = phases[-1], rows[-1]
+        scores, smoothed, thresholds, since = zip(*rows, strict=True)
         found = verdicts.judged(
-            block, np.array(times), np.array(scores, np.float64), np.array(thresholds, np.float64)
+            block,
+            np.array(times),
+            np.array(scores, np.float64),
+            np.array(smoothed, np.float64) if self._newest else None,
+            np.array(thresholds, np.float64),
+            np.array(since, np.int64),
         )
         if phases[0] != _LIVE:
             self._tell_phases(found, phases, done)
         return found
+
+    def _judged_one(
+        self, slot: int, ring: Float32, one: Numbers[int, float], time: int, score: float
+    ) -> tuple[float, float, float, int]:
+        """Judge a score and let it enter; gives it, smoothed, threshold and since when shifted."""
+        threshold = self._thresholds.threshold_one(one)
+        since = self._shifts.follow_one(slot, one, time, score, threshold)
+        self._tail.keep_up_one(one, score, threshold)
+        smoothed = one.smoothed + self._newest * (score - one.smoothed)
+        one.smoothed = score if smoothed != smoothed else smoothed  # noqa: PLR0124 - NaN
+        self._thresholds.enter_one(ring, one, score, threshold)
+        one.anomalies += score > threshold
+        return score, one.smoothed, threshold, since
 
     def _tell_phases(self, found: VerdictBlock, phases: list[int], done: list[int]) -> None:
         of = {_WASHOUT: self._washout, _WARMUP: self._thresholds.min_scores, _LIVE: 0}

@@ -15,7 +15,7 @@ from models.blocks import (
     Refusal,
     unfit,
 )
-from models.record import Columns, Numbers
+from models.numbers import Columns, Numbers
 
 _TAKEN: Final = int(Refusal.NONE)
 _WIDTH: Final = np.uint64(2 * MAX_TIME)

@@ -1,11 +1,15 @@
 """Recorded files to arrays: CSV and npz, refused with a reason where they don't fit."""
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
+from numpy.typing import NDArray
 
 from models.blocks import MAX_ABSOLUTE
 from models.csv_files import read_csv
@@ -40,15 +44,40 @@ def read(path: Path, *, part: Part, time_column: str | None = None) -> Recording
     raise ReadingError(f"{path}: can't read '{path.suffix}' files; give .csv or .npz")
 
 
-def _read_npz(path: Path, part: Part) -> Recording:
+def npz_names(path: Path) -> list[str]:
+    """Name the arrays of an npz file.
+
+    Raises:
+        ReadingError: If the file can't be read.
+    """
+    with _npz(path) as arrays:
+        return arrays.files
+
+
+def npz_array(path: Path, name: str) -> NDArray[Any]:
+    """Read one array of an npz file, whatever its kind.
+
+    Raises:
+        ReadingError: If the file can't be read or has no such array.
+    """
+    with _npz(path) as arrays:
+        if name in arrays.files:
+            return np.asarray(arrays[name])
+        names = ", ".join(arrays.files)
+    raise ReadingError(f"{path}: no array '{name}' in it; there are: {names}")
+
+
+@contextmanager
+def _npz(path: Path) -> Iterator[NpzFile]:
     try:
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
-            names = arrays.files
-            values = np.asarray(arrays[part]) if part in names else None
+        with path.open("rb") as file, NpzFile(file, allow_pickle=False) as arrays:
+            yield arrays
     except _BROKEN_NPZ as error:
         raise ReadingError(f"{path}: not a readable npz file: {error}") from error
-    if values is None:
-        raise ReadingError(f"{path}: no array '{part}' in it; there are: {', '.join(names)}")
+
+
+def _read_npz(path: Path, part: Part) -> Recording:
+    values = npz_array(path, part)
     if values.ndim != 2 or 0 in values.shape or values.dtype.kind not in "fiu":  # noqa: PLR2004
         raise ReadingError(
             f"{path}: '{part}' is {values.dtype} {values.shape}; numbers [time, metric] needed"

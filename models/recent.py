@@ -6,7 +6,8 @@ from typing import Final
 import numpy as np
 
 from models.blocks import Float32, Float64, Int
-from models.record import Columns, Numbers, Record
+from models.numbers import Columns, Numbers
+from models.record import Record
 from models.scaler import MinMaxScaler
 from models.slab import Arrays, put
 from models.spec import REFERENCE_STEPS

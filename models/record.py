@@ -1,146 +1,18 @@
 """Every number that a bank keeps of a stream beside the long rows: one short row a stream.
 
-A step reads and writes nearly all of them. As an array each, gathering and scattering twenty
-arrays costs more than the step itself; in one row they come and go together, three cache lines.
+A step reads and writes nearly all of them. As an array each, gathering and scattering thirty
+arrays costs more than the step itself; in one row they come and go together, a few cache lines.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final, Generic, TypeVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.base import Array, State, StateLayout
 from models.blocks import NO_SEQ, NO_TIME, Float64, Int, Phase
+from models.numbers import COUNTS, MEASURES, OWN, Columns, Numbers
 from models.slab import put
-
-COUNTS: Final = (
-    "last_time",
-    "last_arrival",
-    "last_seq",
-    "seen",
-    "missing",
-    "anomalies",
-    "washout_left",
-    "phase",
-    "entered",
-    "policy",
-    "pushed",
-    "begun",
-)
-MEASURES: Final = (
-    "step_us",
-    "pace_us",
-    "score",
-    "threshold",
-    "mean",
-    "m2",
-    "peak",
-    "z",
-    "floor",
-)
-WINDOW: Final = ("entered", "mean", "m2", "peak")
-RULES: Final = ("policy", "z", "floor")
-RUNS: Final = ("pushed", "begun")
-OWN: Final = tuple(name for name in (*COUNTS, *MEASURES) if name not in {*WINDOW, *RULES, *RUNS})
-"""Order, cadence, phase and counts: what means the same under every checkpoint."""
-
-Count = TypeVar("Count", int, Int)
-Measure = TypeVar("Measure", float, Float64)
-
-
-class Numbers(Generic[Count, Measure]):
-    """The numbers of one stream (`Numbers[int, float]`) or of B, an array `[B]` each.
-
-    A working copy: `Record.put` writes it back.
-
-    Attributes:
-        last_time, last_arrival: Microseconds UTC; `NO_TIME` before the first observation.
-        last_seq: Largest sequence number; `NO_SEQ` before the first.
-        seen, missing, anomalies: Observations, missing values and anomalies so far.
-        washout_left: Observations that washout still takes.
-        phase: `Phase` code.
-        entered: Scores that ever entered the threshold window.
-        policy: What a score above the threshold does, a number of `threshold.POLICIES`.
-        pushed, begun: Observations of the run that `Recent` holds the last of, and its number.
-        step_us, pace_us: Usual intervals between times and between arrivals; 0: not known.
-        score, threshold: The last ones.
-        mean, m2, peak: Of the window: mean, sum of squared deviations, the largest such sum.
-        z, floor: Threshold rule: sigmas above the mean, least sigma.
-    """
-
-    __slots__ = (*COUNTS, *MEASURES, "table")
-
-    last_time: Count
-    last_arrival: Count
-    last_seq: Count
-    seen: Count
-    missing: Count
-    anomalies: Count
-    washout_left: Count
-    phase: Count
-    entered: Count
-    policy: Count
-    pushed: Count
-    begun: Count
-    step_us: Measure
-    pace_us: Measure
-    score: Measure
-    threshold: Measure
-    mean: Measure
-    m2: Measure
-    peak: Measure
-    z: Measure
-    floor: Measure
-
-    def __init__(self, counts: Iterable[Count], measures: Iterable[Measure]) -> None:
-        (
-            self.last_time,
-            self.last_arrival,
-            self.last_seq,
-            self.seen,
-            self.missing,
-            self.anomalies,
-            self.washout_left,
-            self.phase,
-            self.entered,
-            self.policy,
-            self.pushed,
-            self.begun,
-        ) = counts
-        (
-            self.step_us,
-            self.pace_us,
-            self.score,
-            self.threshold,
-            self.mean,
-            self.m2,
-            self.peak,
-            self.z,
-            self.floor,
-        ) = measures
-
-
-class Columns(Numbers[Int, Float64]):
-    """The numbers of B streams as rows of one table, `[fields, B]`; change them in place."""
-
-    __slots__ = ()
-
-    def __init__(self, table: NDArray[np.int64]) -> None:
-        self.table = table
-        super().__init__(table[: len(COUNTS)], table[len(COUNTS) :].view(np.float64))
-
-    def __len__(self) -> int:
-        """Count the streams."""
-        return int(self.table.shape[1])
-
-    def taken(self, rows: Int) -> "Columns":
-        """Copy some of them."""
-        return Columns(self.table[:, rows])
-
-    def replace(self, rows: Int, others: "Columns") -> None:
-        """Take some over again, changed."""
-        self.table[:, rows] = others.table
 
 
 class Record:
@@ -197,10 +69,11 @@ class Record:
         row[:split] = (
             one.last_time, one.last_arrival, one.last_seq, one.seen, one.missing, one.anomalies,
             one.washout_left, one.phase, one.entered, one.policy, one.pushed, one.begun,
+            one.calm, one.spaced, one.lasted, one.over, one.since,
         )  # fmt: skip
         row[split:].view(np.float64)[:] = (
             one.step_us, one.pace_us, one.score, one.threshold, one.mean, one.m2, one.peak, one.z,
-            one.floor,
+            one.floor, one.asked, one.smoothed, one.gap, one.excess, one.crest, one.old,
         )  # fmt: skip
 
     def gather(self, slots: Int, names: Iterable[str] = (*COUNTS, *MEASURES)) -> State:

@@ -3,15 +3,19 @@
 from importlib import import_module
 from typing import Final, cast
 
-from models.base import Scorer, TrainableScorer, Weights
+from models.base import Buildable, Scorer, Weights
 from models.spec import Spec
 
 SCORERS: Final = {
+    "ewma": "models.ewma:EWMAScorer",
     "gru": "models.gru:GRUScorer",
+    "pca": "models.pca:PCAScorer",
+    "persistence": "models.persistence:PersistenceScorer",
+    "var": "models.var:VARScorer",
 }
 
 
-def scorer_class(name: str) -> type[TrainableScorer]:
+def scorer_class(name: str) -> type[Buildable]:
     """Import the class behind a name.
 
     Raises:
@@ -20,7 +24,7 @@ def scorer_class(name: str) -> type[TrainableScorer]:
     if name not in SCORERS:
         raise ValueError(f"there is no scorer {name!r}; there are: {', '.join(sorted(SCORERS))}")
     module, _, attribute = SCORERS[name].partition(":")
-    return cast("type[TrainableScorer]", getattr(import_module(module), attribute))
+    return cast("type[Buildable]", getattr(import_module(module), attribute))
 
 
 def build(spec: Spec, weights: Weights) -> Scorer:

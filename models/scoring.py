@@ -1,17 +1,25 @@
 """Scoring rules: from a residual to a score, and to each metric's share of it."""
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import numpy as np
 
 from models.blocks import Float32, Float64
+from models.spec import ScoringSpec
+
+SCALE_FLOOR: Final = 0.003
+"""Least sigma of a residual, in shares of the metric's training range."""
+_QUANTILE: Final = 0.99
+_NORMAL_QUANTILE: Final = 2.5758293
+"""99 % of the normal distribution lie within so many sigmas."""
 
 
 class Scoring(Protocol):
     """A rule, apart from the network that made the residual."""
 
     def score(self, residual: Float32, scale: Float32) -> Float64:
-        """Score residuals `[B, K]`: `[B]`, >= 0, higher is stranger; `scale` is `[1 or B, K]`."""
+        """Score residuals `[B, K]`: `[B]`, >= 0, higher is stranger; `scale` > 0, `[1 or B, K]`."""
         ...
 
     def contributions(self, residual: Float32, scale: Float32) -> Float64:
@@ -36,15 +44,87 @@ class MeanSquaredError:
         return squares / np.where(total > 0, total, 1.0)
 
 
-SCORINGS: Final[dict[str, Scoring]] = {"mse": MeanSquaredError()}
+class Standardised:
+    """The mean of the residuals' magnitudes, each in its own sigmas."""
+
+    def score(self, residual: Float32, scale: Float32) -> Float64:
+        """Average them."""
+        mean: Float64 = _sigmas(residual, scale).mean(axis=1, dtype=np.float64)
+        return mean
+
+    def contributions(self, residual: Float32, scale: Float32) -> Float64:
+        """Divide each by their sum."""
+        return _shares(_sigmas(residual, scale))
 
 
-def scoring(rule: str) -> Scoring:
-    """Find a rule by its name.
+class Top:
+    """The mean of the largest of the residuals' magnitudes, each in its own sigmas.
+
+    An event shows in some of many metrics: those that go on as usual do not dilute it, and a
+    single metric that is off weighs less than several together.
+
+    Args:
+        count: How many count; all where there are fewer.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count: Final = count
+
+    def score(self, residual: Float32, scale: Float32) -> Float64:
+        """Average the largest; a sort of short rows is quicker than a selection."""
+        sigmas = _sigmas(residual, scale)
+        if sigmas.shape[1] > self._count:
+            sigmas.sort(axis=1)
+            sigmas = sigmas[:, -self._count :]
+        mean: Float64 = sigmas.mean(axis=1, dtype=np.float64)
+        return mean
+
+    def contributions(self, residual: Float32, scale: Float32) -> Float64:
+        """Divide each of the largest by their sum; the others have no share."""
+        sigmas = _sigmas(residual, scale)
+        if sigmas.shape[1] > self._count:
+            others = np.argsort(sigmas, axis=1)[:, : -self._count]
+            np.put_along_axis(sigmas, others, 0.0, axis=1)
+        return _shares(sigmas)
+
+
+def _sigmas(residual: Float32, scale: Float32) -> Float32:
+    sigmas: Float32 = residual / scale
+    return np.abs(sigmas, out=sigmas)
+
+
+def _shares(parts: Float32) -> Float64:
+    wide = parts.astype(np.float64)
+    total = wide.sum(axis=1, keepdims=True)
+    return wide / np.where(total > 0, total, 1.0)
+
+
+SCORINGS: Final[dict[str, Callable[[ScoringSpec], Scoring]]] = {
+    "mse": lambda _: MeanSquaredError(),
+    "standardised": lambda _: Standardised(),
+    "top": lambda spec: Top(spec.top),
+}
+
+
+def scoring(spec: ScoringSpec) -> Scoring:
+    """Make the rule a spec names.
 
     Raises:
         ValueError: If there is no such rule.
     """
-    if rule not in SCORINGS:
-        raise ValueError(f"there is no scoring {rule!r}; there are: {', '.join(sorted(SCORINGS))}")
-    return SCORINGS[rule]
+    if spec.rule not in SCORINGS:
+        known = ", ".join(sorted(SCORINGS))
+        raise ValueError(f"there is no scoring {spec.rule!r}; there are: {known}")
+    return SCORINGS[spec.rule](spec)
+
+
+def residual_scale(residual: Float32) -> Float32:
+    """Estimate the sigma of each residual, `[T, K]` -> `[K]`, from the bulk of its values.
+
+    The 99 % quantile of the magnitude, divided by that of the normal distribution. The standard
+    deviation itself follows the few largest values of a recording: a metric with one burst in it
+    would hardly count afterwards. The floor keeps a metric that never moved from drowning all
+    others as soon as it does.
+    """
+    largest = np.quantile(np.abs(residual), _QUANTILE, axis=0)
+    return np.maximum(largest / _NORMAL_QUANTILE, SCALE_FLOOR).astype(np.float32)

@@ -46,7 +46,7 @@ class Senses:
         self._residual_scale = (
             checkpoint.residual_scale[None] if residual_scale is None else residual_scale
         )
-        self._scoring = scoring(checkpoint.spec.scoring.rule)
+        self._scoring = scoring(checkpoint.spec.scoring)
 
     def scaled(self, slots: Int, values: Float64) -> Scaled:
         """Scale raw values, `[B, F]`, of these slots, or of one, `[1]`."""

@@ -7,13 +7,16 @@ import numpy as np
 
 from models.base import State, StateLayout
 from models.blocks import Float32, Int
+from models.numbers import EPISODE, OWN, TAIL, WINDOW
 from models.options import StreamOptions
 from models.recent import Recent, RecentBlock
-from models.record import OWN, WINDOW, Record
+from models.record import Record
 from models.scaler import MinMaxScaler
+from models.shift import Held, Shifts
 from models.slab import Arrays, Slab
 from models.spec import REFERENCE_STEPS, Spec
-from models.threshold import RollingThreshold
+from models.tail import Tail
+from models.threshold import EXCLUDE, RollingThreshold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +27,14 @@ class SnapshotBlock:
         record: Order, cadence, phase and counts; the same for every checkpoint.
         memory: What the scorer keeps.
         window: The threshold window with its statistics.
+        held: Windows as they were before an episode that is under way, by row.
         recent: The last observations, for another checkpoint.
     """
 
     record: State
     memory: State
     window: State
+    held: dict[int, Held]
     recent: RecentBlock
 
     def __len__(self) -> int:
@@ -57,6 +62,8 @@ class Slots:
         self._record = Record()
         limits = (spec.threshold.window, spec.threshold.min_scores)
         self._thresholds = RollingThreshold(*limits, self._record)
+        self._tail = Tail(spec.threshold.tail, spec.step_s)
+        self._shifts = Shifts(self._thresholds.scores, self._thresholds.window, EXCLUDE)
         self._recent = Recent(MinMaxScaler.from_spec(spec.scaler), self._record)
 
     @property
@@ -76,8 +83,9 @@ class Slots:
             ValueError: If an option is out of its range.
         """
         self.grow(int(slots.max(initial=-1)) + 1)
-        self.configure(slots, options)
+        self._set_rules(slots, options)
         self.prime(slots, options)
+        self._set_level(slots)
         washout = 0 if options.start == "reference" else self.spec.washout
         self._record.start(slots, washout=washout)
         self._record.set_phase(slots, self._thresholds.min_scores)
@@ -85,18 +93,28 @@ class Slots:
         self._wash_out(slots)
 
     def configure(self, slots: Int, options: StreamOptions) -> None:
-        """Set z, sigma floor and policy of streams that are there; nothing else changes.
+        """Set level, sigma floor and policy of streams that are there; nothing else changes.
 
         Raises:
             ValueError: If an option is out of its range.
         """
+        self._set_rules(slots, options)
+        self._set_level(slots)
+
+    def _set_rules(self, slots: Int, options: StreamOptions) -> None:
         default = self.spec.threshold
+        asked = options.false_alarms_per_day
+        if asked is None and options.z is None:
+            asked = default.false_alarms_per_day
+        if asked is not None and not 0 < asked < np.inf:
+            raise ValueError(f"false_alarms_per_day {asked} must be above 0")
         self._thresholds.configure(
             slots,
             z=default.z if options.z is None else options.z,
             sigma_floor=default.sigma_floor if options.sigma_floor is None else options.sigma_floor,
             policy=options.policy or default.policy,
         )
+        self._record["asked"][slots] = asked or 0.0
 
     def inspect(self, slots: Int) -> State:
         """Copy what is known of streams: the record, and the window's count, mean and sigma."""
@@ -111,6 +129,7 @@ class Slots:
             record=self.record(slots),
             memory=self._memory.gather(slots),
             window=self._record.gather(slots, WINDOW) | self._thresholds.scores.gather(slots),
+            held=self._shifts.held(slots),
             recent=self.recent(slots),
         )
 
@@ -121,12 +140,14 @@ class Slots:
             ValueError: If an option is out of its range, or the block is of another checkpoint.
         """
         self.grow(int(slots.max(initial=-1)) + 1)
-        self.configure(slots, options)
         self._record.scatter(slots, block.record)
         self._memory.scatter(slots, block.memory)
         window = dict(block.window)
         self._thresholds.scores.scatter(slots, {"ring": window.pop("ring")})
         self._record.scatter(slots, window)
+        self._shifts.forget(slots)
+        self._shifts.hold(slots, block.held)
+        self.configure(slots, options)
         self._recent.put(slots, block.recent)
         # stored less often than the rest: what came between is not held, so a new run begins
         self._recent.begin(slots[block.recent.seen != block.record["seen"]])
@@ -163,6 +184,7 @@ class Slots:
 
     def clear(self, slots: Int) -> None:
         """Zero slots that nobody uses any more."""
+        self._shifts.forget(slots)
         for slab in self.slabs.values():
             slab.clear(slots)
 
@@ -172,10 +194,24 @@ class Slots:
             slab.grow(capacity)
 
     def prime(self, slots: Int, options: StreamOptions) -> None:
-        """Empty the windows, or fill them with the validation scores."""
+        """Empty the windows, or fill them with the validation scores; no episode is under way."""
         self._thresholds.clear(slots)
         if options.prime:
             self._thresholds.prime(slots, self._validation_scores)
+        self._shifts.forget(slots)
+        for name in EPISODE:
+            self._record[name][slots] = 0
+        self._record["smoothed"][slots] = np.nan
+        first = self._record.columns(slots[:1])
+        self._tail.begin(first)
+        for name in TAIL:  # alike for all
+            self._record[name][slots] = getattr(first, name)
+
+    def _set_level(self, slots: Int) -> None:
+        """Find z where it is not set but asked for in false alarms per day."""
+        columns = self._record.columns(slots)
+        self._tail.set_z(columns)
+        self._record["z"][slots] = columns.z
 
     def _wash_out(self, slots: Int) -> None:
         """Give streams the hidden state that the reference tail leaves."""

@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 
 from models.base import State, StateLayout
 from models.blocks import Bool, Int
+from models.numbers import OWN, WINDOW
 from models.recent import RecentBlock
-from models.record import OWN, WINDOW
+from models.shift import Held
 from models.slots import Slots, SnapshotBlock
 from models.spec import REFERENCE_STEPS
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 SCORES_A_PIECE: Final = 100
 WHOLE: Final = -1
 """Stands for "nothing is stored yet" where the scores of the last saving are counted."""
+_HELD_HEAD: Final = 32
 
 Parts = dict[str, bytes]
 Rows = NDArray[Any]
@@ -88,6 +90,8 @@ class SnapshotFormat:
             for piece in self._pieces(saved, entered):
                 begin = piece * SCORES_A_PIECE
                 parts[f"scores/{piece}"] = ring[begin : begin + SCORES_A_PIECE].tobytes()
+            if at in block.held:
+                parts["held"] = _held_bytes(block.held[at])
             if with_recent[at]:
                 parts["recent"] = _recent_bytes(block.recent, at)
             encoded.append(parts)
@@ -107,8 +111,18 @@ class SnapshotFormat:
             record=self.decode_record(stored),
             memory=self._read(stored, "memory", self.memory),
             window=window | {"ring": _array(rings, ring, "scores")},
+            held=self._read_held(stored, window["lasted"]),
             recent=self.decode_recent(stored),
         )
+
+    def _read_held(self, stored: Sequence[Mapping[str, bytes]], lasted: Int) -> dict[int, Held]:
+        """Read the windows that are held; what stands there from an earlier episode is old."""
+        found = {}
+        for row in np.flatnonzero(lasted).tolist():
+            data = stored[row].get("held")
+            if data is not None:
+                found[row] = _held_of(data, self.n_scores)
+        return found
 
     def decode_record(self, stored: Sequence[Mapping[str, bytes]]) -> State:
         """Read the part that is the same for every checkpoint.
@@ -178,6 +192,19 @@ def _recent_bytes(recent: RecentBlock, at: int) -> bytes:
     held = recent.shares[at, REFERENCE_STEPS - int(recent.held[at]) :]
     columns = (recent.seen[at], recent.minimum[at], recent.span[at], held)
     return b"".join(column.tobytes() for column in columns)
+
+
+def _held_bytes(held: Held) -> bytes:
+    sums = np.array([held.mean, held.m2, held.peak])
+    return np.int64(held.entered).tobytes() + sums.tobytes() + held.ring.tobytes()
+
+
+def _held_of(data: bytes, n_scores: int) -> Held:
+    if len(data) != _HELD_HEAD + 4 * n_scores:
+        raise SnapshotError(f"'held' has {len(data)} bytes")
+    mean, m2, peak = np.frombuffer(data[8:_HELD_HEAD]).tolist()
+    entered = int(np.frombuffer(data[:8], np.int64)[0])
+    return Held(np.frombuffer(data[_HELD_HEAD:], np.float32).copy(), entered, mean, m2, peak)
 
 
 def _part(parts: Mapping[str, bytes], name: str) -> bytes:

@@ -4,12 +4,13 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 REFERENCE_STEPS: Final = 60
 """Steps of the reference tail, of the washout and of a training window."""
 
 Policy = Literal["clip", "all", "exclude"]
 Positive = Annotated[int, Meta(gt=0)]
+AboveZero = Annotated[float, Meta(gt=0)]
 
 
 class ScorerSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,19 +29,57 @@ class ScalerSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ScoringSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a residual becomes a score, by its name in `models.scoring.SCORINGS`."""
+    """How a residual becomes a score.
 
-    rule: str = "mse"
+    Attributes:
+        rule: Its name in `models.scoring.SCORINGS`.
+        top: How many metrics count, where only the largest do.
+        smoothing: Weight of the newest score in the smoothed score, which stands beside the
+            instant one; None: there is none.
+    """
+
+    rule: str = "top"
+    top: Positive = 8
+    smoothing: Annotated[float, Meta(gt=0, le=1)] | None = 0.2
+
+
+class TailSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The tail of the validation scores, in sigmas above the rolling mean: see `models.tail`.
+
+    Attributes:
+        start: Where the tail begins.
+        shape: Of the generalised Pareto distribution of the highest excess of each cluster.
+        excess: Mean of these.
+        gap: Mean steps from the begin of one cluster to the next.
+        clusters: How many there were.
+    """
+
+    start: float
+    shape: Annotated[float, Meta(lt=1)]
+    excess: Annotated[float, Meta(gt=0)]
+    gap: Annotated[float, Meta(gt=0)]
+    clusters: int
 
 
 class ThresholdSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Defaults of the rolling threshold, mean + z * max(sigma, sigma_floor)."""
+    """Defaults of the rolling threshold, mean + z * max(sigma, sigma_floor).
+
+    Attributes:
+        window: Scores it looks at.
+        z: Sigmas above the mean; counts where `false_alarms_per_day` is None.
+        false_alarms_per_day: How many a stream may raise; z is found from the tail.
+        policy: What a score above the threshold does to the window.
+        min_scores: Scores below which there is no threshold yet.
+        tail: Of the validation scores; None: they were too few.
+    """
 
     window: Annotated[int, Meta(ge=2)] = 1000
-    z: Annotated[float, Meta(gt=0)] = 8.0
+    z: AboveZero = 8.0
+    false_alarms_per_day: AboveZero | None = 1.0
     policy: Policy = "clip"
-    sigma_floor: Annotated[float, Meta(gt=0)] = 1e-6
+    sigma_floor: AboveZero = 1e-6
     min_scores: Annotated[int, Meta(ge=2)] = 100
+    tail: TailSpec | None = None
 
 
 class TrainingFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

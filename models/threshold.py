@@ -6,7 +6,8 @@ from typing import Final
 import numpy as np
 
 from models.blocks import Float32, Float64, Int
-from models.record import Columns, Numbers, Record
+from models.numbers import WINDOW_SUMS, Columns, Numbers
+from models.record import Record
 from models.slab import Arrays
 from models.spec import Policy
 
@@ -17,7 +18,7 @@ RECOMPUTE_BELOW: Final = 1e-3
 """Once M2 has fallen below this share of its peak its leading digits are gone: compute anew."""
 LARGEST: Final = float(np.finfo(np.float32).max)
 """Higher scores enter as this: an infinity in the ring would blind the stream for good."""
-_CLIP, _EXCLUDE = POLICIES["clip"], POLICIES["exclude"]
+_CLIP, EXCLUDE = POLICIES["clip"], POLICIES["exclude"]
 
 
 class RollingThreshold:
@@ -53,7 +54,7 @@ class RollingThreshold:
     def clear(self, slots: Int) -> None:
         """Empty the windows; how they are judged stays."""
         self.scores.clear(slots)
-        for name in ("entered", "mean", "m2", "peak"):
+        for name in WINDOW_SUMS:
             self._record[name][slots] = 0
 
     def configure(self, slots: Int, z: float, sigma_floor: float, policy: Policy) -> None:
@@ -78,7 +79,7 @@ class RollingThreshold:
         self._record["entered"][first] = len(kept)
         columns = self._record.columns(first)
         self._recompute(first, columns, np.arange(len(first)))
-        for name in ("entered", "mean", "m2", "peak"):  # alike for all: computed once
+        for name in WINDOW_SUMS:  # alike for all: computed once
             self._record[name][slots] = getattr(columns, name)
 
     def counts(self, columns: Columns) -> Int:
@@ -133,7 +134,7 @@ class RollingThreshold:
         stays_out = np.isnan(scores)
         if np.count_nonzero(above):
             scores = np.where(above & (policy == _CLIP), thresholds, scores)
-            stays_out |= above & (policy == _EXCLUDE)
+            stays_out |= above & (policy == EXCLUDE)
         entering = np.minimum(scores, LARGEST).astype(np.float32)
         if not np.count_nonzero(stays_out):
             self._push(slots, columns, entering, are_full=are_full)
@@ -148,7 +149,7 @@ class RollingThreshold:
     ) -> None:
         """Let one stream's score into its window, `ring[window]`, by the same rules."""
         if score > threshold:
-            if one.policy == _EXCLUDE:
+            if one.policy == EXCLUDE:
                 return
             score = threshold if one.policy == _CLIP else score
         elif score != score:  # noqa: PLR0124 - NaN; math.isnan costs twice as much

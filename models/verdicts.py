@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from models.blocks import (
+    NO_TIME,
     Anomaly,
     Explanations,
     Float64,
@@ -23,8 +24,24 @@ _COLUMNS: Final = tuple(
 )
 
 
-def judged(block: ObservationBlock, times: Int, score: Float64, threshold: Float64) -> VerdictBlock:
-    """Compare scores with thresholds, `[B]` each; all count as live and nothing is explained."""
+def judged(
+    block: ObservationBlock,
+    times: Int,
+    score: Float64,
+    smoothed: Float64 | None,
+    threshold: Float64,
+    since: Int | None,
+) -> VerdictBlock:
+    """Compare scores with thresholds, `[B]` each; all count as live and nothing is explained.
+
+    Args:
+        block: The rows.
+        times: Times of the rows.
+        score: Their scores.
+        smoothed: Smoothed scores; None: there are none.
+        threshold: Their thresholds.
+        since: Since when the level is another, `NO_TIME`: it is not; None: of no row.
+    """
     is_anomaly = (score > threshold).view(np.int8)
     severity = score / threshold
     unknown = np.isnan(severity)
@@ -40,11 +57,13 @@ def judged(block: ObservationBlock, times: Int, score: Float64, threshold: Float
         refusal=np.zeros(len(block), np.int8),
         phase=phase,
         score=score,
+        smoothed=np.full(len(block), np.nan) if smoothed is None else smoothed,
         threshold=threshold,
         severity=severity,
         is_anomaly=is_anomaly,
         done=nothing[0],
         of=nothing[1],
+        shifted_since=np.full(len(block), NO_TIME) if since is None else since,
         explanations=Explanations.none(block.values.shape[1]),
     )
 

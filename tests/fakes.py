@@ -7,17 +7,26 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from models import registry
-from models.base import Weights
+from models.base import Weights, is_solved, is_trainable
 from models.blocks import NO_SEQ, NO_TIME, Float64, ObservationBlock
 from models.checkpoint import Checkpoint
+from models.fit import rescored
 from models.scaler import MinMaxScaler
-from models.scoring import scoring
-from models.spec import REFERENCE_STEPS, ScalerSpec, ScorerSpec, Spec, ThresholdSpec
+from models.spec import (
+    REFERENCE_STEPS,
+    ScalerSpec,
+    ScorerSpec,
+    ScoringSpec,
+    Spec,
+    ThresholdSpec,
+)
 from service.engine.errors import SinkError
 from service.engine.ports import Alert, Delivery
 
 ARRIVAL = 1_700_000_000_000_000
 """When a fake clock starts and a block arrives, microseconds UTC."""
+RANDOM_ROWS = 200
+"""Rows of random data that weights are solved from."""
 
 
 class FakeClock:
@@ -91,15 +100,20 @@ def make_checkpoint(
     seed: int = 0,
     *,
     threshold: ThresholdSpec | None = None,
+    scoring: ScoringSpec | None = None,
     washout: int = REFERENCE_STEPS,
     validation_steps: int = 200,
 ) -> Checkpoint:
-    """Make a checkpoint with random weights for metrics m0, m1, ... between 0 and 1."""
+    """Make a checkpoint with random weights for metrics m0, m1, ... between 0 and 1.
+
+    Without being asked it scores by `mse` and judges by z = 8: what a test computes by hand.
+    """
     spec = Spec(
         metrics=[f"m{index}" for index in range(n_features)],
         scaler=ScalerSpec(minimum=[0.0] * n_features, maximum=[1.0] * n_features),
         scorer=ScorerSpec(name="gru", sizes={"hidden": hidden}),
-        threshold=threshold or ThresholdSpec(window=300),
+        threshold=threshold or ThresholdSpec(window=300, false_alarms_per_day=None),
+        scoring=scoring or ScoringSpec(rule="mse"),
         washout=washout,
         step_s=60.0,
     )
@@ -108,21 +122,17 @@ def make_checkpoint(
     scorer = registry.build(spec, weights)
     x = MinMaxScaler.from_spec(spec.scaler).scale(steps)
     prediction, _ = scorer.run(scorer.initial_state(1), x[:, None])
-    residual = prediction.residual[:, 0]
-    scale = residual.std(axis=0)
-    scores = scoring(spec.scoring.rule).score(residual[REFERENCE_STEPS:], scale[None])
-    return Checkpoint(
-        spec=spec,
-        weights=weights,
-        reference_tail=steps[-REFERENCE_STEPS:],
-        residual_scale=scale,
-        validation_scores=scores.astype(np.float32),
-    )
+    residual = prediction.residual[REFERENCE_STEPS:, 0]
+    return rescored(spec, weights, steps[-REFERENCE_STEPS:], residual)
 
 
 def random_weights(spec: Spec, seed: int) -> Weights:
-    """Draw the weights of an untrained network."""
+    """Draw the weights of an untrained network, or solve for those of random data."""
     kind = registry.scorer_class(spec.scorer.name)
+    if is_solved(kind):
+        values = normal_values(RANDOM_ROWS, len(spec.metrics), seed)
+        return kind.solve(spec, values.astype(np.float32))
+    assert is_trainable(kind)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return kind.weights_of(kind.network(spec))

@@ -13,7 +13,7 @@ from models.bank import StreamBank
 from models.blocks import Float64
 from models.checkpoint import Checkpoint
 from models.options import StreamOptions
-from models.record import RULES
+from models.numbers import RULES
 from models.spec import REFERENCE_STEPS, ThresholdSpec
 from service.engine.alerts import AlertPolicy
 from service.engine.directory import Directory
@@ -38,7 +38,7 @@ def saved_checkpoint(
     checkpoint = make_checkpoint(
         n_features,
         seed=seed,
-        threshold=ThresholdSpec(window=window),
+        threshold=ThresholdSpec(window=window, false_alarms_per_day=None),
         washout=washout,
         validation_steps=120,
     )

@@ -92,7 +92,7 @@ def test_scores_are_those_of_the_scorer() -> None:
     )
     prediction, _ = scorer.run(scorer.initial_state(1), x[:, None])
     residual = prediction.residual[60:, 0]
-    expected = scoring("mse").score(residual, checkpoint.residual_scale[None])
+    expected = scoring(checkpoint.spec.scoring).score(residual, checkpoint.residual_scale[None])
     np.testing.assert_allclose(bank.advance(block(0, values)).score, expected, rtol=1e-5)
 
 

@@ -161,7 +161,7 @@ def test_a_spec_that_can_not_serve_is_not_saved(
 def test_threshold_defaults_can_be_overridden(plain: Checkpoint) -> None:
     """Named defaults change, the others and the checkpoint itself stay."""
     wider = plain.with_threshold(window=500, z=5.0)
-    assert wider.spec.threshold == ThresholdSpec(window=500, z=5.0)
-    assert plain.spec.threshold == ThresholdSpec(window=300)
+    assert wider.spec.threshold == ThresholdSpec(window=500, z=5.0, false_alarms_per_day=None)
+    assert plain.spec.threshold == ThresholdSpec(window=300, false_alarms_per_day=None)
     with pytest.raises(CheckpointError, match="min_scores 100 do not fit into a window of 50"):
         plain.with_threshold(window=50)

@@ -1,0 +1,142 @@
+"""How many false alarms a day: z from the tail of the scores, kept up as scores come.
+
+Peaks over threshold (Siffer et al., "Anomaly Detection in Streams with Extreme Value Theory",
+KDD 2017): what exceeds a high level follows a generalised Pareto distribution, so that a level can
+be told that is passed more seldom than anything seen. Three things differ from the paper. Scores
+are taken in sigmas above their rolling mean: of a stream that changes its level the distribution is
+then the same as before. Exceedances come in clusters, and a person takes a cluster for one alarm:
+only the highest of each counts. And a stream keeps no list of peaks but two means, how far clusters
+are apart and how high they are; the shape stays that of the validation scores.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from models.blocks import Float64
+from models.numbers import Columns, Numbers
+from models.spec import TailSpec
+
+JOINED_STEPS: Final = 10
+"""Exceedances no more than so many steps apart are one cluster, as alarms are one alarm."""
+DAY_US: Final = 86_400e6
+_LEARNING: Final = 0.003
+"""Weight of a new cluster: the last three hundred or so count."""
+_LEAST_RATIO: Final = 1.5
+"""Where nearly every cluster is an alarm, none is left to tell how high they would be."""
+_UNKNOWN: Final = TailSpec(start=3.0, shape=0.0, excess=2.0, gap=100.0, clusters=0)
+"""Taken where there are no validation scores to speak of: z is 8.3 for one a day a minute apart."""
+
+
+class Tail:
+    """The tail of one checkpoint's scores; what a stream has learned of its own is in its record.
+
+    Each rule stands here twice: for the rows of many streams, and in plain numbers for one.
+
+    Args:
+        spec: Of the validation scores; None: they were too few.
+        step_s: Usual seconds between observations, as long as a stream's own are not known.
+    """
+
+    def __init__(self, spec: TailSpec | None, step_s: float | None) -> None:
+        self._spec: Final = spec or _UNKNOWN
+        self._step_us: Final = (step_s or 1.0) * 1e6
+
+    def begin(self, columns: Columns) -> None:
+        """Let streams know nothing but the validation scores."""
+        columns.gap[:], columns.excess[:] = self._spec.gap, self._spec.excess
+        columns.calm[:], columns.spaced[:], columns.crest[:] = JOINED_STEPS + 1, 0, 0.0
+
+    def set_z(self, columns: Columns) -> None:
+        """Set z of the streams that false alarms per day are asked for."""
+        asked = columns.asked > 0
+        if np.count_nonzero(asked):
+            ratio = np.maximum(self._ratio(columns), 1.0)
+            height = columns.excess * self._heights(ratio)
+            columns.z[asked] = (self._spec.start + height)[asked]
+
+    def keep_up(self, columns: Columns, score: Float64, threshold: Float64) -> None:
+        """Learn from a score of each of B streams, before it enters the window.
+
+        Args:
+            columns: The streams; changed.
+            score: `[B]`; NaN teaches nothing.
+            threshold: As it stands, `[B]`.
+        """
+        if not np.count_nonzero(columns.asked):
+            return
+        columns.spaced += 1
+        columns.calm += 1
+        with np.errstate(invalid="ignore"):
+            sigmas = (score - columns.mean) * columns.z / (threshold - columns.mean)
+        changes = sigmas > self._spec.start
+        changes |= (columns.calm > JOINED_STEPS) & (columns.crest > 0)
+        if np.count_nonzero(changes):
+            rows = np.flatnonzero(changes)
+            chosen = columns.taken(rows)
+            self._learn(chosen, sigmas[rows])
+            columns.replace(rows, chosen)
+
+    def _learn(self, columns: Columns, sigmas: Float64) -> None:
+        """Take in highs, and the ends of clusters; few streams have one at a time."""
+        is_high, is_apart = sigmas > self._spec.start, columns.calm > JOINED_STEPS
+        ended = is_apart & (columns.crest > 0)
+        seen = self._excess(columns.crest, np.maximum(self._ratio(columns), _LEAST_RATIO))
+        teaches = ended & (columns.crest < columns.z)
+        columns.excess += np.where(teaches, _LEARNING * (seen - columns.excess), 0.0)
+        columns.crest[ended] = 0.0
+        begins = is_high & is_apart
+        columns.gap += np.where(begins, _LEARNING * (columns.spaced - columns.gap), 0.0)
+        columns.spaced[begins] = 0
+        highest = np.maximum(columns.crest, np.minimum(sigmas, columns.z))
+        columns.crest[is_high] = highest[is_high]
+        columns.calm[is_high] = 0
+        self.set_z(columns)
+
+    def keep_up_one(self, one: Numbers[int, float], score: float, threshold: float) -> None:
+        """Do the same for one stream."""
+        if not one.asked:
+            return
+        one.spaced += 1
+        one.calm += 1
+        sigmas = (score - one.mean) * one.z / (threshold - one.mean)
+        if one.crest and one.calm > JOINED_STEPS:
+            seen = self._excess(one.crest, max(self._ratio_one(one), _LEAST_RATIO))
+            if one.crest < one.z:
+                one.excess += _LEARNING * (seen - one.excess)
+            one.crest = 0.0
+        elif not sigmas > self._spec.start:
+            return
+        if sigmas > self._spec.start:
+            if one.calm > JOINED_STEPS:
+                one.gap += _LEARNING * (one.spaced - one.gap)
+                one.spaced = 0
+            one.crest, one.calm = max(one.crest, min(sigmas, one.z)), 0
+        ratio = max(self._ratio_one(one), 1.0)
+        one.z = self._spec.start + one.excess * float(self._heights(ratio))
+
+    def _ratio(self, columns: Columns) -> Float64:
+        """Clusters a step over alarms a step that are asked for, `[B]`; infinite for none."""
+        step_us = np.where(columns.step_us > 0, columns.step_us, self._step_us)
+        with np.errstate(divide="ignore"):
+            ratio: Float64 = DAY_US / (columns.gap * columns.asked * step_us)
+        return ratio
+
+    def _ratio_one(self, one: Numbers[int, float]) -> float:
+        return DAY_US / (one.gap * one.asked * (one.step_us or self._step_us))
+
+    def _heights(self, ratio: Any) -> Any:
+        """How far above the start, in mean excesses, one cluster in so many reaches."""
+        shape = self._spec.shape
+        if shape == 0:
+            return np.log(ratio)
+        return (1 - shape) / shape * (ratio**shape - 1)
+
+    def _excess(self, crest: Any, ratio: Any) -> Any:
+        """Give the excess of a crest that is no alarm, larger by what those that are would add.
+
+        Of Y, generalised Pareto, below the height h E[Y] that one in `ratio` exceeds, the mean is
+        E[Y] (1 - ratio^(shape - 1) - h / ratio) / (1 - 1 / ratio).
+        """
+        share = 1 - ratio ** (self._spec.shape - 1) - self._heights(ratio) / ratio
+        return (crest - self._spec.start) * (1 - 1 / ratio) / share
