@@ -29,6 +29,10 @@ from models.senses import Senses
 from models.slots import Slots
 from models.spec import REFERENCE_STEPS
 
+MIN_ACCEPTED: Final = 30
+"""Fewer last observations than this tell nothing of what is usual."""
+SETTLED: Final = 10
+"""Observations after which a scorer has got over a jump."""
 # numpy looks a member of an enum up anew in every operation; a plain number costs a tenth
 _YES, _TAKEN = int(Anomaly.YES), int(Refusal.NONE)
 
@@ -57,6 +61,7 @@ class StreamBank(Slots):
             self.scorer.state_layout,
             self._senses.after(checkpoint.reference_tail),
             checkpoint.validation_scores,
+            self._senses.own_scales,
         )
         self._rounds = Rounds()
         self._judge = Judge(self._thresholds, self._tail, self._shifts, spec)
@@ -99,6 +104,29 @@ class StreamBank(Slots):
             self._feed(chosen, columns, scaled, self._memory.gather(chosen))
             self._record.put(chosen, columns)
 
+    def accept(self, slots: Int) -> Bool:
+        """Take what streams did last for their usual behaviour: threshold and scale follow it.
+
+        Their last observations are run once more. Each residual's sigma becomes at least what it
+        was in them, and the window holds the scores that makes. An episode under way is over.
+
+        Returns:
+            Whether enough observations are held for that, `[B]`; of the others nothing changes.
+        """
+        recent = self.recent(slots)
+        are_enough = recent.held >= MIN_ACCEPTED
+        slots, recent = slots[are_enough], recent.taken(np.flatnonzero(are_enough))
+        raw = recent.raw()
+        raw[np.arange(REFERENCE_STEPS) < REFERENCE_STEPS - recent.held[:, None]] = np.nan
+        x = [self._senses.scaled(slots, raw[:, step]).x for step in range(REFERENCE_STEPS)]
+        prediction, _ = self.scorer.run(self._memory.gather(slots), np.stack(x))
+        for row, slot in enumerate(slots.tolist()):
+            # from the newest back to the oldest is a jump, which the first residuals show
+            begin = REFERENCE_STEPS - int(recent.held[row]) + SETTLED
+            scores = self._senses.rescale(slot, prediction.residual[begin:, row])
+            self.accept_scores(slot, scores.astype(np.float32))
+        return are_enough
+
     def advance(self, block: ObservationBlock) -> VerdictBlock:
         """Take every row that can be taken, in order, and judge it.
 
@@ -125,13 +153,13 @@ class StreamBank(Slots):
         parts, at, slot = list[tuple[Int, VerdictBlock]](), 0, int(block.slots[0])
         while at < len(block):
             one = self._record.one(slot)
-            times = taken_along(one, islice(rows, at, None), block.arrival)
-            if len(times) == len(block):
-                return self._along(block, one, times, scaled)
+            taken = taken_along(one, islice(rows, at, None), block.arrival)
+            if len(taken) == len(block):
+                return self._along(block, one, taken, scaled)
             # what is no plain row is looked at by itself
-            places = np.arange(at, at + max(len(times), 1))
+            places = np.arange(at, at + max(len(taken), 1))
             part = block.taken(places)
-            found = self._along(part, one, times) if times else self._across(part)
+            found = self._along(part, one, taken) if taken else self._across(part)
             parts.append((places, found))
             at += len(places)
         return verdicts.merged(VerdictBlock.blank(block), parts)
@@ -140,7 +168,7 @@ class StreamBank(Slots):
         self,
         block: ObservationBlock,
         one: Numbers[int, float],
-        times: list[int],
+        taken: list[tuple[int, float]],
         known: Scaled | None = None,
     ) -> VerdictBlock:
         """Judge rows of one stream that are taken, the scorer running over all of them at once."""
@@ -148,7 +176,7 @@ class StreamBank(Slots):
         scaled = known or self._senses.scaled(slots, block.values)
         run, memory = self.scorer.run(self._memory.gather(slots), scaled.x[:, None])
         prediction = Prediction(run.residual[:, 0], run.expected[:, 0], run.valid[:, 0])
-        found = self._judge.along(block, one, times, self._senses.score(slots, prediction))
+        found = self._judge.along(block, one, taken, self._senses.score(slots, prediction))
         self._memory.scatter(slots, memory)
         self._recent.push_one(int(slots[0]), one, scaled.shares)
         self._record.put_one(int(slots[0]), one)

@@ -138,6 +138,8 @@ def _check_options(options: FitOptions) -> None:
             raise FitError(f"{name} must be 1 or more; it is {getattr(options, name)}")
     if not 0 < options.learning_rate < np.inf:
         raise FitError(f"the learning rate must be above 0; it is {options.learning_rate}")
+    if not 0 <= options.noise < np.inf:
+        raise FitError(f"the noise must be 0 or more; it is {options.noise}")
 
 
 def _validate(spec: Spec, weights: Weights, x: Float32, split: int) -> Float32:

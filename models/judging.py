@@ -127,7 +127,7 @@ class Judge:
         self,
         block: ObservationBlock,
         one: Numbers[int, float],
-        times: list[int],
+        taken: list[tuple[int, float]],
         score: Float64,
     ) -> VerdictBlock:
         """Judge rows of one stream one after the other; `taken_along` has taken them in.
@@ -135,13 +135,13 @@ class Judge:
         Args:
             block: The rows, `[T]`, all of one slot.
             one: Their stream; changed.
-            times: Times of the rows.
+            taken: Times of the rows, and the usual step as it was known at each.
             score: Scores, `[T]`; NaN as in `across`.
         """
         slot, given = int(block.slots[0]), score.tolist()
         ring = self._thresholds.scores["ring"][slot]
         rows, phases, done = list[tuple[float, float, float, int]](), list[int](), list[int]()
-        for number, time in zip(given, times, strict=True):
+        for number, (time, step_us) in zip(given, taken, strict=True):
             if one.washout_left:
                 phases.append(_WASHOUT)
                 done.append(self._washout - one.washout_left + 1)
@@ -151,13 +151,13 @@ class Judge:
                 continue
             is_live = one.entered >= self._thresholds.min_scores
             phases.append(_LIVE if is_live else _WARMUP)
-            rows.append(self._judged_one(slot, ring, one, time, number))
+            rows.append(self._judged_one(slot, ring, one, (time, step_us), number))
             done.append(0 if is_live else min(one.entered, self._thresholds.window))
         one.phase, (one.score, _, one.threshold, _) = phases[-1], rows[-1]
         scores, smoothed, thresholds, since = zip(*rows, strict=True)
         found = verdicts.judged(
             block,
-            np.array(times),
+            np.array([time for time, _ in taken]),
             np.array(scores, np.float64),
             np.array(smoothed, np.float64) if self._newest else None,
             np.array(thresholds, np.float64),
@@ -168,12 +168,18 @@ class Judge:
         return found
 
     def _judged_one(
-        self, slot: int, ring: Float32, one: Numbers[int, float], time: int, score: float
+        self,
+        slot: int,
+        ring: Float32,
+        one: Numbers[int, float],
+        taken: tuple[int, float],
+        score: float,
     ) -> tuple[float, float, float, int]:
         """Judge a score and let it enter; gives it, smoothed, threshold and since when shifted."""
         threshold = self._thresholds.threshold_one(one)
+        time, step_us = taken
         since = self._shifts.follow_one(slot, one, time, score, threshold)
-        self._tail.keep_up_one(one, score, threshold)
+        self._tail.keep_up_one(one, score, threshold, step_us)
         smoothed = one.smoothed + self._newest * (score - one.smoothed)
         one.smoothed = score if smoothed != smoothed else smoothed  # noqa: PLR0124 - NaN
         self._thresholds.enter_one(ring, one, score, threshold)
@@ -189,7 +195,7 @@ def taken_along(
     one: Numbers[int, float],
     rows: Iterable[tuple[int, int, bool]],
     arrival: int,
-) -> list[int]:
+) -> list[tuple[int, float]]:
     """Move order, cadence and counts of a stream on by its rows, as far as these are plain.
 
     Args:
@@ -198,10 +204,10 @@ def taken_along(
         arrival: When the rows came.
 
     Returns:
-        The times of the rows taken; the row behind them is to be refused, comes after a gap or
-        has values missing.
+        The times of the rows taken, and the usual step before each; the row behind them is to be
+        refused, comes after a gap or has values missing.
     """
-    times = []
+    taken = []
     for given, seq, is_whole in rows:
         is_dated = given != NO_TIME
         time = order.next_time(one, given, arrival)
@@ -211,9 +217,9 @@ def taken_along(
             or cadence.is_gap(one, time, arrival, is_dated=is_dated)
         ):
             break
+        taken.append((time, one.step_us))
         cadence.learn_one(one, time, arrival, is_dated=is_dated)
         one.last_time, one.seen = time, one.seen + 1
         one.last_arrival = max(one.last_arrival, arrival)
         one.last_seq = max(one.last_seq, seq)
-        times.append(time)
-    return times
+    return taken

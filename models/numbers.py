@@ -29,6 +29,7 @@ COUNTS: Final = (
     "lasted",
     "over",
     "since",
+    "rescaled",
 )
 MEASURES: Final = (
     "step_us",
@@ -50,7 +51,7 @@ MEASURES: Final = (
 WINDOW_SUMS: Final = ("entered", "mean", "m2", "peak")
 TAIL: Final = ("calm", "spaced", "gap", "excess", "crest")
 EPISODE: Final = ("lasted", "over", "since", "old")
-WINDOW: Final = (*WINDOW_SUMS, *TAIL, *EPISODE, "smoothed")
+WINDOW: Final = (*WINDOW_SUMS, *TAIL, *EPISODE, "smoothed", "rescaled")
 """What scores of one checkpoint made of a stream: under another they mean nothing."""
 RULES: Final = ("policy", "z", "floor", "asked")
 RUNS: Final = ("pushed", "begun")
@@ -78,6 +79,7 @@ class Numbers(Generic[Count, Measure]):
         calm, spaced: Scores since the last one in the tail, and since a cluster of such began.
         lasted, over, since: Episode: scores so far, 0: there is none; which of the last were above
             the old threshold, a bit each, the newest lowest; time of its first anomaly.
+        rescaled: 1 where the stream has residual sigmas of its own.
         step_us, pace_us: Usual intervals between times and between arrivals; 0: not known.
         score, threshold: The last ones.
         mean, m2, peak: Of the window: mean, sum of squared deviations, the largest such sum.
@@ -108,6 +110,7 @@ class Numbers(Generic[Count, Measure]):
     lasted: Count
     over: Count
     since: Count
+    rescaled: Count
     step_us: Measure
     pace_us: Measure
     score: Measure
@@ -143,6 +146,7 @@ class Numbers(Generic[Count, Measure]):
             self.lasted,
             self.over,
             self.since,
+            self.rescaled,
         ) = counts
         (
             self.step_us,

@@ -70,6 +70,7 @@ class Record:
             one.last_time, one.last_arrival, one.last_seq, one.seen, one.missing, one.anomalies,
             one.washout_left, one.phase, one.entered, one.policy, one.pushed, one.begun,
             one.calm, one.spaced, one.lasted, one.over, one.since,
+            one.rescaled,
         )  # fmt: skip
         row[split:].view(np.float64)[:] = (
             one.step_us, one.pace_us, one.score, one.threshold, one.mean, one.m2, one.peak, one.z,

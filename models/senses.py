@@ -16,7 +16,9 @@ from models.blocks import (
     VerdictBlock,
 )
 from models.checkpoint import Checkpoint
+from models.rare import Rare
 from models.scaler import MinMaxScaler, Scaled
+from models.scoring import residual_scale as sigmas_of
 from models.scoring import scoring
 
 _YES: Final = int(Anomaly.YES)
@@ -30,6 +32,9 @@ class Senses:
         scorer: The network.
         scaler: Bounds to scale with, one row for all or one a slot; None takes the checkpoint's.
         residual_scale: Sigmas of the residuals, `[1, K]` or `[C, K]`; None takes the checkpoint's.
+
+    Attributes:
+        own_scales: Sigmas of the residuals, `[K]`, of slots that have their own.
     """
 
     def __init__(
@@ -39,6 +44,7 @@ class Senses:
         scaler: MinMaxScaler | None = None,
         residual_scale: Float32 | None = None,
     ) -> None:
+        self.own_scales: Final = Rare[Float32]()
         self._scorer = scorer
         # the checkpoint's range, whatever range each slot is scaled with
         self._range = MinMaxScaler.from_spec(checkpoint.spec.scaler)
@@ -87,6 +93,28 @@ class Senses:
         _, state = self._scorer.run(self._scorer.initial_state(1), x[:, None])
         return state
 
-    def _scale_of(self, slots: Int) -> Float32:
+    def rescale(self, slot: int, residual: Float32) -> Float64:
+        """Give a slot sigmas of its own, no less than before; gives the scores they make.
+
+        Args:
+            slot: Whose stream it is.
+            residual: Its last residuals, `[T, K]`.
+        """
+        sigmas = np.maximum(self._shared_scale(np.array([slot]))[0], sigmas_of(residual))
+        self.own_scales[slot] = sigmas
+        return self._scoring.score(residual, sigmas[None])
+
+    def _shared_scale(self, slots: Int) -> Float32:
         scale = self._residual_scale
         return scale if len(scale) == 1 else scale[slots]
+
+    def _scale_of(self, slots: Int) -> Float32:
+        scale = self._shared_scale(slots)
+        if not self.own_scales:
+            return scale
+        own = self.own_scales.rows(slots)
+        if own:
+            scale = np.broadcast_to(scale, (len(slots), scale.shape[1])).copy()
+            for row, sigmas in own.items():
+                scale[row] = sigmas
+        return scale

@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from models.blocks import NO_TIME, Bool, Float32, Float64, Int
+from models.blocks import NO_TIME, Float32, Float64, Int
 from models.numbers import WINDOW_SUMS, Columns, Numbers
+from models.rare import Rare
 from models.slab import Arrays
 
 LOOKED_AT: Final = 60
@@ -39,6 +40,11 @@ class Held(NamedTuple):
     peak: float
 
 
+def shifted_since(columns: Columns) -> Int:
+    """Tell since when the level of streams is another, `[B]`; `NO_TIME` where it is not."""
+    return np.where(np.bitwise_count(columns.over) >= SHIFTED, columns.since, NO_TIME)
+
+
 class Shifts:
     """The episodes of the streams of one bank, from the first anomaly until scores are usual again.
 
@@ -48,6 +54,9 @@ class Shifts:
         scores: The windows, `ring`, `[capacity, window]`.
         window: Scores a window holds.
         excluding: Number of the policy that lets nothing above the threshold enter.
+
+    Attributes:
+        held: Windows as they were before the episodes that are under way.
     """
 
     def __init__(self, scores: Arrays, window: int, excluding: int) -> None:
@@ -55,24 +64,7 @@ class Shifts:
         self._window: Final = window
         self._excluding: Final = excluding
         # few streams have an episode at a time, and a copy is as long as all else that is kept
-        self._held: dict[int, Held] = {}
-
-    def forget(self, slots: Int) -> None:
-        """Drop the windows that are held for these slots."""
-        if self._held:
-            for slot in slots.tolist():
-                self._held.pop(slot, None)
-
-    def held(self, slots: Int) -> dict[int, Held]:
-        """Give the windows that are held, by the row of their slot."""
-        if not self._held:
-            return {}
-        found = enumerate(self._held.get(slot) for slot in slots.tolist())
-        return {row: one for row, one in found if one is not None}
-
-    def hold(self, slots: Int, held: dict[int, Held]) -> None:
-        """Take over windows that were held elsewhere, by the row of their slot."""
-        self._held.update({int(slots[row]): one for row, one in held.items()})
+        self.held: Final = Rare[Held]()
 
     def follow(
         self, slots: Int, columns: Columns, times: Int, score: Float64, threshold: Float64
@@ -93,10 +85,9 @@ class Shifts:
         bits = (score[rows] > chosen.old).astype(np.int64)
         chosen.over[:] = (chosen.over << 1 | bits) & _ALL
         chosen.lasted += 1
-        count = np.bitwise_count(chosen.over)
         since = np.full(len(slots), NO_TIME)
-        since[rows] = np.where(count >= SHIFTED, chosen.since, NO_TIME)
-        self._end(slots[rows], chosen, count >= LONG)
+        since[rows] = shifted_since(chosen)
+        self._end(slots[rows], chosen)
         columns.replace(rows, chosen)
         return since
 
@@ -118,7 +109,7 @@ class Shifts:
         since = one.since if count >= SHIFTED else NO_TIME
         is_back = not one.over & _LAST
         if is_back or (one.lasted > self._window and one.policy != self._excluding):
-            held = self._held.pop(slot, None)
+            held = self.held.pop(slot)
             if is_back and held is not None and count >= LONG:
                 self._put_back(slot, one, held)
             one.lasted = one.over = 0
@@ -133,11 +124,12 @@ class Shifts:
         for row in np.flatnonzero(moves).tolist():
             self._hold(int(slots[row]), columns.row(row))
 
-    def _end(self, slots: Int, columns: Columns, was_long: Bool) -> None:
+    def _end(self, slots: Int, columns: Columns) -> None:
         is_back = (columns.over & _LAST) == 0
+        was_long = np.bitwise_count(columns.over) >= LONG
         ends = (columns.lasted > self._window) & (columns.policy != self._excluding) | is_back
         for row in np.flatnonzero(ends).tolist():
-            held = self._held.pop(int(slots[row]), None)
+            held = self.held.pop(int(slots[row]))
             if held is not None and is_back[row] and was_long[row]:
                 one = columns.row(row)
                 self._put_back(int(slots[row]), one, held)
@@ -147,7 +139,7 @@ class Shifts:
 
     def _hold(self, slot: int, one: Numbers[int, float]) -> None:
         ring = self._scores["ring"][slot].copy()
-        self._held[slot] = Held(ring, one.entered, one.mean, one.m2, one.peak)
+        self.held[slot] = Held(ring, one.entered, one.mean, one.m2, one.peak)
 
     def _put_back(self, slot: int, one: Numbers[int, float], held: Held) -> None:
         self._scores["ring"][slot] = held.ring

@@ -1,6 +1,5 @@
 """What a bank keeps of its streams: slabs in which they start, are looked at, leave, return."""
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -9,37 +8,16 @@ from models.base import State, StateLayout
 from models.blocks import Float32, Int
 from models.numbers import EPISODE, OWN, TAIL, WINDOW
 from models.options import StreamOptions
+from models.rare import Rare
 from models.recent import Recent, RecentBlock
 from models.record import Record
 from models.scaler import MinMaxScaler
-from models.shift import Held, Shifts
+from models.shift import Shifts, shifted_since
 from models.slab import Arrays, Slab
+from models.snapshot_block import SnapshotBlock
 from models.spec import REFERENCE_STEPS, Spec
 from models.tail import Tail
 from models.threshold import EXCLUDE, RollingThreshold
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotBlock:
-    """All that streams need to go on elsewhere, by column, B rows.
-
-    Attributes:
-        record: Order, cadence, phase and counts; the same for every checkpoint.
-        memory: What the scorer keeps.
-        window: The threshold window with its statistics.
-        held: Windows as they were before an episode that is under way, by row.
-        recent: The last observations, for another checkpoint.
-    """
-
-    record: State
-    memory: State
-    window: State
-    held: dict[int, Held]
-    recent: RecentBlock
-
-    def __len__(self) -> int:
-        """Count the streams."""
-        return len(self.recent)
 
 
 class Slots:
@@ -50,10 +28,16 @@ class Slots:
         memory: What the scorer keeps of a stream.
         washed_out: The memory that the reference tail leaves, one row.
         validation_scores: What windows are primed with, `[N]`.
+        scales: Sigmas of the residuals of slots that have their own; emptied and filled here too.
     """
 
     def __init__(
-        self, spec: Spec, memory: StateLayout, washed_out: State, validation_scores: Float32
+        self,
+        spec: Spec,
+        memory: StateLayout,
+        washed_out: State,
+        validation_scores: Float32,
+        scales: Rare[Float32],
     ) -> None:
         self.spec: Final = spec
         self._washed_out = {name: row[0] for name, row in washed_out.items()}
@@ -63,6 +47,7 @@ class Slots:
         limits = (spec.threshold.window, spec.threshold.min_scores)
         self._thresholds = RollingThreshold(*limits, self._record)
         self._tail = Tail(spec.threshold.tail, spec.step_s)
+        self._scales = scales
         self._shifts = Shifts(self._thresholds.scores, self._thresholds.window, EXCLUDE)
         self._recent = Recent(MinMaxScaler.from_spec(spec.scaler), self._record)
 
@@ -117,11 +102,17 @@ class Slots:
         self._record["asked"][slots] = asked or 0.0
 
     def inspect(self, slots: Int) -> State:
-        """Copy what is known of streams: the record, and the window's count, mean and sigma."""
+        """Copy what is known of streams: the record, the window's count, mean and sigma, the level.
+
+        `asked` is false alarms per day, 0 where z is set; `shifted_since` is `NO_TIME` where the
+        level is not another.
+        """
         columns = self._record.columns(slots)
         mean, sigma = self._thresholds.statistics(columns)
         window = {"scores_held": self._thresholds.counts(columns), "mean": mean, "sigma": sigma}
-        return {name: getattr(columns, name) for name in OWN} | window
+        level = {name: getattr(columns, name) for name in ("z", "asked", "smoothed")}
+        level["shifted_since"] = shifted_since(columns)
+        return {name: getattr(columns, name) for name in OWN} | window | level
 
     def snapshot(self, slots: Int) -> SnapshotBlock:
         """Copy all of streams that are there, to go on elsewhere."""
@@ -129,7 +120,8 @@ class Slots:
             record=self.record(slots),
             memory=self._memory.gather(slots),
             window=self._record.gather(slots, WINDOW) | self._thresholds.scores.gather(slots),
-            held=self._shifts.held(slots),
+            held=self._shifts.held.rows(slots),
+            scales=self._scales.rows(slots),
             recent=self.recent(slots),
         )
 
@@ -145,8 +137,10 @@ class Slots:
         window = dict(block.window)
         self._thresholds.scores.scatter(slots, {"ring": window.pop("ring")})
         self._record.scatter(slots, window)
-        self._shifts.forget(slots)
-        self._shifts.hold(slots, block.held)
+        self._shifts.held.forget(slots)
+        self._shifts.held.put(slots, block.held)
+        self._scales.forget(slots)
+        self._scales.put(slots, block.scales)
         self.configure(slots, options)
         self._recent.put(slots, block.recent)
         # stored less often than the rest: what came between is not held, so a new run begins
@@ -184,7 +178,8 @@ class Slots:
 
     def clear(self, slots: Int) -> None:
         """Zero slots that nobody uses any more."""
-        self._shifts.forget(slots)
+        self._shifts.held.forget(slots)
+        self._scales.forget(slots)
         for slab in self.slabs.values():
             slab.clear(slots)
 
@@ -198,7 +193,23 @@ class Slots:
         self._thresholds.clear(slots)
         if options.prime:
             self._thresholds.prime(slots, self._validation_scores)
-        self._shifts.forget(slots)
+        self._scales.forget(slots)
+        self._record["rescaled"][slots] = 0
+        self._begin_scores(slots)
+
+    def accept_scores(self, slot: int, scores: Float32) -> None:
+        """Let a stream's window hold nothing but these scores, `[N]`, repeated until it judges."""
+        slots = np.array([slot])
+        self._thresholds.clear(slots)
+        self._thresholds.prime(slots, np.resize(scores, self._thresholds.min_scores))
+        self._begin_scores(slots)
+        self._record["rescaled"][slot] = 1
+        self._set_level(slots)
+        self._record.set_phase(slots, self._thresholds.min_scores)
+
+    def _begin_scores(self, slots: Int) -> None:
+        """Forget what earlier scores have led to beside the window."""
+        self._shifts.held.forget(slots)
         for name in EPISODE:
             self._record[name][slots] = 0
         self._record["smoothed"][slots] = np.nan

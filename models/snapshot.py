@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.base import State, StateLayout
-from models.blocks import Bool, Int
+from models.blocks import Bool, Float32, Int
 from models.numbers import OWN, WINDOW
 from models.recent import RecentBlock
 from models.shift import Held
-from models.slots import Slots, SnapshotBlock
+from models.slots import Slots
+from models.snapshot_block import SnapshotBlock
 from models.spec import REFERENCE_STEPS
 
 FORMAT_VERSION: Final = 3
@@ -92,6 +93,8 @@ class SnapshotFormat:
                 parts[f"scores/{piece}"] = ring[begin : begin + SCORES_A_PIECE].tobytes()
             if at in block.held:
                 parts["held"] = _held_bytes(block.held[at])
+            if at in block.scales:
+                parts["scale"] = block.scales[at].tobytes()
             if with_recent[at]:
                 parts["recent"] = _recent_bytes(block.recent, at)
             encoded.append(parts)
@@ -112,6 +115,7 @@ class SnapshotFormat:
             memory=self._read(stored, "memory", self.memory),
             window=window | {"ring": _array(rings, ring, "scores")},
             held=self._read_held(stored, window["lasted"]),
+            scales=_read_scales(stored, window["rescaled"]),
             recent=self.decode_recent(stored),
         )
 
@@ -192,6 +196,16 @@ def _recent_bytes(recent: RecentBlock, at: int) -> bytes:
     held = recent.shares[at, REFERENCE_STEPS - int(recent.held[at]) :]
     columns = (recent.seen[at], recent.minimum[at], recent.span[at], held)
     return b"".join(column.tobytes() for column in columns)
+
+
+def _read_scales(stored: Sequence[Mapping[str, bytes]], rescaled: Int) -> dict[int, Float32]:
+    found = {}
+    for row in np.flatnonzero(rescaled).tolist():
+        data = _part(stored[row], "scale")
+        if not data or len(data) % 4:
+            raise SnapshotError(f"'scale' has {len(data)} bytes")
+        found[row] = np.frombuffer(data, np.float32).copy()
+    return found
 
 
 def _held_bytes(held: Held) -> bytes:

@@ -63,14 +63,16 @@ class Tail:
             score: `[B]`; NaN teaches nothing.
             threshold: As it stands, `[B]`.
         """
-        if not np.count_nonzero(columns.asked):
+        counts = columns.asked > 0
+        if not np.count_nonzero(counts):
             return
-        columns.spaced += 1
-        columns.calm += 1
-        with np.errstate(invalid="ignore"):
-            sigmas = (score - columns.mean) * columns.z / (threshold - columns.mean)
+        sigmas = (score - columns.mean) * columns.z / (threshold - columns.mean)
+        counts &= ~np.isnan(sigmas)
+        columns.spaced += counts
+        columns.calm += counts
         changes = sigmas > self._spec.start
         changes |= (columns.calm > JOINED_STEPS) & (columns.crest > 0)
+        changes &= counts
         if np.count_nonzero(changes):
             rows = np.flatnonzero(changes)
             chosen = columns.taken(rows)
@@ -93,15 +95,17 @@ class Tail:
         columns.calm[is_high] = 0
         self.set_z(columns)
 
-    def keep_up_one(self, one: Numbers[int, float], score: float, threshold: float) -> None:
-        """Do the same for one stream."""
-        if not one.asked:
+    def keep_up_one(
+        self, one: Numbers[int, float], score: float, threshold: float, step_us: float
+    ) -> None:
+        """Do the same for one stream, whose usual step was so long at this score."""
+        sigmas = (score - one.mean) * one.z / (threshold - one.mean)
+        if not one.asked or sigmas != sigmas:  # noqa: PLR0124 - NaN; math.isnan costs twice as much
             return
         one.spaced += 1
         one.calm += 1
-        sigmas = (score - one.mean) * one.z / (threshold - one.mean)
         if one.crest and one.calm > JOINED_STEPS:
-            seen = self._excess(one.crest, max(self._ratio_one(one), _LEAST_RATIO))
+            seen = self._excess(one.crest, max(self._ratio_one(one, step_us), _LEAST_RATIO))
             if one.crest < one.z:
                 one.excess += _LEARNING * (seen - one.excess)
             one.crest = 0.0
@@ -112,7 +116,7 @@ class Tail:
                 one.gap += _LEARNING * (one.spaced - one.gap)
                 one.spaced = 0
             one.crest, one.calm = max(one.crest, min(sigmas, one.z)), 0
-        ratio = max(self._ratio_one(one), 1.0)
+        ratio = max(self._ratio_one(one, step_us), 1.0)
         one.z = self._spec.start + one.excess * float(self._heights(ratio))
 
     def _ratio(self, columns: Columns) -> Float64:
@@ -122,8 +126,8 @@ class Tail:
             ratio: Float64 = DAY_US / (columns.gap * columns.asked * step_us)
         return ratio
 
-    def _ratio_one(self, one: Numbers[int, float]) -> float:
-        return DAY_US / (one.gap * one.asked * (one.step_us or self._step_us))
+    def _ratio_one(self, one: Numbers[int, float], step_us: float) -> float:
+        return DAY_US / (one.gap * one.asked * (step_us or self._step_us))
 
     def _heights(self, ratio: Any) -> Any:
         """How far above the start, in mean excesses, one cluster in so many reaches."""

@@ -11,10 +11,18 @@ from models.bank import StreamBank
 from models.blocks import MAX_TIME, NO_TIME, Float64, ObservationBlock, Refusal, VerdictBlock
 from models.checkpoint import Checkpoint
 from models.options import Start, StreamOptions
+from models.spec import ScoringSpec, ThresholdSpec
 from tests.fakes import block, make_checkpoint, normal_values
 
 STREAMS, STEPS = 20, 80
 CHECKPOINT: Checkpoint = make_checkpoint()
+OFTEN = 4e7
+"""False alarms per day of streams with an observation every few microseconds."""
+TAILED: Checkpoint = make_checkpoint(
+    threshold=ThresholdSpec(window=120, false_alarms_per_day=OFTEN),
+    scoring=ScoringSpec(rule="top", top=2),
+)
+checkpoints = st.sampled_from([CHECKPOINT, TAILED])
 BAD_VALUES = {
     Refusal.NOT_FINITE: [0.5, np.inf, 0.5],
     Refusal.TOO_MANY_MISSING: [np.nan, np.nan, 0.5],
@@ -50,6 +58,8 @@ def _plan(generator: np.random.Generator, bad_share: float) -> _Plan:
                 start="own" if generator.random() < 0.5 else "reference",
                 policy=generator.choice(["clip", "all", "exclude"]),
                 prime=bool(generator.random() < 0.7),
+                z=1.0 if generator.random() < 0.3 else None,
+                false_alarms_per_day=50 * OFTEN if generator.random() < 0.3 else None,
             )
             for _ in range(STREAMS)
         ]
@@ -82,8 +92,8 @@ def _block(rows: list[_Row], slots: list[int]) -> ObservationBlock:
     return block(slots, values, times=[row.time for row in rows])
 
 
-def _started(plan: _Plan, slots: list[int]) -> StreamBank:
-    bank = StreamBank(CHECKPOINT)
+def _started(plan: _Plan, slots: list[int], checkpoint: Checkpoint = CHECKPOINT) -> StreamBank:
+    bank = StreamBank(checkpoint)
     for stream, slot in enumerate(slots):
         bank.start(np.array([slot]), plan.options[stream])
     return bank
@@ -108,13 +118,16 @@ def _joined(verdicts: list[VerdictBlock], column: str) -> Float64:
 
 
 @settings(max_examples=8, deadline=None)
-@given(seed=seeds, bad_share=st.sampled_from([0.0, 0.2]))
-def test_streams_in_any_mixture_get_what_each_gets_alone(seed: int, bad_share: float) -> None:
+@given(seed=seeds, bad_share=st.sampled_from([0.0, 0.2]), checkpoint=checkpoints)
+def test_streams_in_any_mixture_get_what_each_gets_alone(
+    seed: int, bad_share: float, checkpoint: Checkpoint
+) -> None:
     """Twenty streams, interleaved and batched at random among bad rows, are as if alone."""
     generator = np.random.default_rng(seed)
     plan = _plan(generator, bad_share)
     slots = generator.permutation(STREAMS + 5)[:STREAMS].tolist()
-    verdicts = _sent_in_pieces(_started(plan, slots), plan, slots, generator)
+    bank = _started(plan, slots, checkpoint)
+    verdicts = _sent_in_pieces(bank, plan, slots, generator)
     assert _joined(verdicts, "refusal").tolist() == [row.refusal for row in plan.rows]
     for stream in range(STREAMS):
         places = [
@@ -122,12 +135,12 @@ def test_streams_in_any_mixture_get_what_each_gets_alone(seed: int, bad_share: f
             for at, row in enumerate(plan.rows)
             if row.stream == stream and row.refusal is Refusal.NONE
         ]
-        lonely = StreamBank(CHECKPOINT)
+        lonely = StreamBank(checkpoint)
         lonely.start(np.array([0]), plan.options[stream])
         alone = [lonely.advance(_block([row], [0])) for row in plan.of(stream)]
-        for column in ("phase", "done", "of", "times"):
+        for column in ("phase", "done", "of", "times", "shifted_since"):
             assert _joined(verdicts, column)[places].tolist() == _joined(alone, column).tolist()
-        for column in ("score", "threshold", "severity"):
+        for column in ("score", "smoothed", "threshold", "severity"):
             np.testing.assert_allclose(
                 _joined(verdicts, column)[places], _joined(alone, column), rtol=1e-4, atol=1e-7
             )
@@ -135,10 +148,13 @@ def test_streams_in_any_mixture_get_what_each_gets_alone(seed: int, bad_share: f
 
 @settings(max_examples=15, deadline=None)
 @given(
-    seed=seeds, bad_share=st.sampled_from([0.0, 0.05]), start=st.sampled_from(["own", "reference"])
+    seed=seeds,
+    bad_share=st.sampled_from([0.0, 0.05]),
+    start=st.sampled_from(["own", "reference"]),
+    checkpoint=checkpoints,
 )
 def test_a_long_block_of_one_stream_is_its_rows_one_by_one(
-    seed: int, bad_share: float, start: Start
+    seed: int, bad_share: float, start: Start, checkpoint: Checkpoint
 ) -> None:
     """Washout, gaps, missing values and refused rows in the middle of it included."""
     generator = np.random.default_rng(seed)
@@ -150,14 +166,14 @@ def test_a_long_block_of_one_stream_is_its_rows_one_by_one(
     times = np.where(generator.random(200) < bad_share, NO_TIME, 1_000_000 * np.cumsum(steps))
     explain = generator.random(200) < 0.1
     whole = replace(block(0, values, times=times), explain=explain)
-    one, other = StreamBank(CHECKPOINT), StreamBank(CHECKPOINT)
+    one, other = StreamBank(checkpoint), StreamBank(checkpoint)
     for bank in (one, other):
         bank.start(np.array([0]), StreamOptions(start=start))
     together = one.advance(whole)
     apart = [other.advance(whole.taken(np.array([row]))) for row in range(200)]
-    for column in ("refusal", "phase", "done", "of", "times", "is_anomaly"):
+    for column in ("refusal", "phase", "done", "of", "times", "is_anomaly", "shifted_since"):
         assert getattr(together, column).tolist() == _joined(apart, column).tolist()
-    for column in ("score", "threshold", "severity"):
+    for column in ("score", "smoothed", "threshold", "severity"):
         np.testing.assert_allclose(getattr(together, column), _joined(apart, column), rtol=1e-4)
     explained = [row for row, part in enumerate(apart) if len(part.explanations.rows)]
     assert together.explanations.rows.tolist() == explained

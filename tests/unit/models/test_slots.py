@@ -6,7 +6,7 @@ import pytest
 from models.bank import StreamBank
 from models.blocks import Phase
 from models.options import StreamOptions
-from models.slots import SnapshotBlock
+from models.snapshot_block import SnapshotBlock
 from tests.fakes import block, normal_values
 from tests.kept import bits, saved_checkpoint
 
