@@ -63,11 +63,13 @@ class Level(Struct, frozen=True, kw_only=True):
 
     Attributes:
         z: Sigmas above the mean; None where it was not set but found.
+        asked: False alarms per day that were asked for; None where z was set.
         false_alarms_per_day: False alarms a stream-day.
         events_found: Events with an anomaly in them.
     """
 
     z: float | None
+    asked: float | None
     false_alarms_per_day: float
     events_found: int
 

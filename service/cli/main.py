@@ -2,7 +2,7 @@
 
 import typer
 
-from service.cli import check, demo, models, replay, serve, train
+from service.cli import check, demo, evaluate, models, replay, serve, train
 
 app = typer.Typer(
     name="stepwatch",
@@ -11,5 +11,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-for command in (demo.demo, serve.serve, train.train, models.models, replay.replay, check.check):
+for command in (
+    demo.demo,
+    serve.serve,
+    train.train,
+    models.models,
+    replay.replay,
+    evaluate.evaluate,
+    check.check,
+):
     app.command()(command)

@@ -26,7 +26,7 @@ def training_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
         TimeRemainingColumn(),
         console=console,
     )
-    with _interruptible() as check, bar:
+    with interruptible() as check, bar:
         task = bar.add_task("", total=1, told="")
 
         def show(progress: Progress) -> None:
@@ -44,7 +44,7 @@ def training_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
 
 
 @contextmanager
-def _interruptible() -> Iterator[Callable[[], None]]:
+def interruptible() -> Iterator[Callable[[], None]]:
     """Note Ctrl-C and raise it where it is asked for.
 
     Raised just anywhere it can be lost: Python prints and forgets what is raised inside, say, a

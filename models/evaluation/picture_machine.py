@@ -1,0 +1,201 @@
+"""The picture of one machine and scorer: metrics, score against threshold, events and alarms.
+
+Needs matplotlib: imported only by `models.evaluation.pictures`, once it is known to be there.
+"""
+
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from models.blocks import Float64, Int
+from models.evaluation.picture_lines import extremes, literal, typical
+from models.evaluation.picture_spans import Spans, spans
+from models.evaluation.report_means import summary
+from models.evaluation.segments import END, FIRST, segments
+from models.evaluation.tables import rounded
+from models.evaluation.trial import Result
+
+BLUE: Final = "#0072B2"
+LIGHT: Final = "#56B4E9"
+ORANGE: Final = "#D55E00"
+GREEN: Final = "#009E73"
+PURPLE: Final = "#AA3377"
+SHADE: Final = "#dcdfe4"
+PLACES: Final = {
+    "height_ratios": (3.2, 3.2, 0.62, 0.62),
+    "left": 0.105,
+    "right": 0.885,
+    "top": 0.95,
+    "bottom": 0.065,
+    "hspace": 0.12,
+}
+"""Of the panels: the same in all pictures, so that one can be held against another."""
+DAY_S: Final = 86_400.0
+LEAST_DAYS: Final = 4
+"""A shorter recording is drawn in hours."""
+WIDE_RANGE: Final = 30.0
+"""How much greater the largest score may be than the usual before the axis must be logarithmic."""
+LOW: Final = 0.05
+"""Share of the scores that a logarithmic axis leaves below its begin: nobody looks for them."""
+DECADES: Final = 1e-6
+"""A logarithmic axis shows no less than this part of its largest value."""
+
+
+def drawn(result: Result) -> Figure:
+    """Draw one machine and scorer, 1600 pixels wide at 100 dots per inch."""
+    picture = Figure(figsize=(16, 9), dpi=100)
+    panels = picture.subplots(4, 1, sharex=True, gridspec_kw=PLACES)
+    at, unit = _times(result)
+    found = spans(result.machine.labels, result.run.is_anomaly)
+    _draw_metrics(panels[0], result, at)
+    _draw_scores(panels[1], result, at)
+    _draw_events(panels[2], found, at)
+    _draw_alarms(panels[3], found, at)
+    panels[3].set_xlabel(f"{unit} since the begin of the test part")
+    panels[0].set_xlim(at[0], at[-1])
+    picture.suptitle(_title(result), fontsize=13, y=0.985)
+    return picture
+
+
+def _times(result: Result) -> tuple[Float64, str]:
+    """Place the rows, and the end of the last, on an axis in hours or days, `[N + 1]`."""
+    machine = result.machine
+    seconds = (machine.times - machine.times[0]) / 1e6
+    seconds = np.append(seconds, seconds[-1] + machine.step_s)
+    is_long = seconds[-1] >= LEAST_DAYS * DAY_S
+    return seconds / (DAY_S if is_long else 3_600.0), "days" if is_long else "hours"
+
+
+def _title(result: Result) -> str:
+    row = summary(result.figures)
+    return (
+        f"{literal(str(row.machine))}, {literal(row.scorer)}: "
+        f"AUC-PR {rounded(row.auc_pr, 3)}, VUS-PR {rounded(row.vus_pr, 3)}, "
+        f"{row.events_found} of {row.events} events found, "
+        f"{rounded(row.false_alarms_per_day, 2)} false alarms a day"
+    )
+
+
+def _draw_metrics(axes: Axes, result: Result, at: Float64) -> None:
+    """Draw one metric as a line, several as a heat-map; both in units of the training range."""
+    machine = result.machine
+    least, greatest = machine.train.min(axis=0), machine.train.max(axis=0)
+    # a metric that was constant shows nothing but that it left its value
+    width = np.where(greatest > least, greatest - least, 1.0)
+    scaled = (machine.test - least) / width
+    if scaled.shape[1] == 1:
+        _draw_metric(axes, scaled[:, 0], at, machine.metrics[0])
+        return
+    usual = (np.median(machine.train, axis=0) - least) / width
+    first, kept = typical(np.clip(scaled, 0.0, 1.0), usual)
+    edges = at[np.append(first, len(at) - 1)]
+    lanes = np.arange(kept.shape[1] + 1) - 0.5
+    mesh = axes.pcolormesh(edges, lanes, kept.T, cmap="cividis", vmin=0, vmax=1, rasterized=True)
+    axes.invert_yaxis()
+    _name_metrics(axes, machine.metrics)
+    bar = axes.figure.colorbar(mesh, cax=axes.inset_axes((1.012, 0.0, 0.012, 1.0)), ticks=(0, 1))
+    bar.ax.set_yticklabels(["least in training,\nor less", "greatest, or more"], fontsize=9)
+
+
+def _draw_metric(axes: Axes, values: Float64, at: Float64, name: str) -> None:
+    rows = extremes(values)
+    axes.axhspan(0, 1, color="#eeeeee", zorder=0, label="training range")
+    axes.plot(at[rows], values[rows], color=BLUE, linewidth=0.8)
+    axes.set_ylabel(f"{literal(name, 40)}\n(training range = 0 to 1)", fontsize=9)
+    _legend(axes)
+
+
+def _name_metrics(axes: Axes, names: list[str]) -> None:
+    """Name every metric, or as many as can be read."""
+    every = -(-len(names) // 20)
+    shown = list(range(0, len(names), every))
+    axes.set_yticks(shown, [literal(names[row], 16) for row in shown], fontsize=8)
+    axes.set_ylabel(f"{len(names)} metrics")
+
+
+def _draw_scores(axes: Axes, result: Result, at: Float64) -> None:
+    run = result.run
+    bottom = _bottom(run.score)
+    for values, label, colour, width in (
+        (run.score, "score", BLUE, 0.7),
+        (run.smoothed, "smoothed score", LIGHT, 1.0),
+        (run.threshold, "threshold", ORANGE, 1.3),
+    ):
+        if values is not None:
+            # the logarithm of 0 would break the line
+            shown = values if bottom is None else np.maximum(values, bottom)
+            rows = extremes(shown)
+            axes.plot(at[rows], shown[rows], label=label, color=colour, linewidth=width)
+    if bottom is None:
+        axes.set_ylim(bottom=0)
+    else:
+        axes.set_yscale("log")
+    axes.set_ylabel("score" if bottom is None else "score (log scale)")
+    axes.grid(axis="y", color="#eeeeee", zorder=0)
+    bars = _bars(segments(result.machine.labels), at)
+    across = axes.get_xaxis_transform()
+    axes.broken_barh(
+        bars, (0, 1), transform=across, color=SHADE, linewidth=0, zorder=0.5, label="labelled event"
+    )
+    _legend(axes)
+
+
+def _bottom(score: Float64) -> float | None:
+    """Find where a logarithmic axis would begin; None if a linear one will do."""
+    positive = score[np.isfinite(score) & (score > 0)]
+    if not len(positive) or positive.max() <= WIDE_RANGE * np.median(positive):
+        return None
+    return float(max(np.quantile(positive, LOW), positive.max() * DECADES))
+
+
+def _draw_events(axes: Axes, found: Spans, at: Float64) -> None:
+    n = len(found.found) + len(found.missed)
+    _draw_lanes(
+        axes,
+        at,
+        (
+            (found.found, GREEN, f"events found: {len(found.found)} of {n}"),
+            (found.missed, ORANGE, f"events missed: {len(found.missed)}"),
+        ),
+    )
+
+
+def _draw_alarms(axes: Axes, found: Spans, at: Float64) -> None:
+    _draw_lanes(
+        axes,
+        at,
+        (
+            (found.true, GREEN, f"alarms at events: {len(found.true)}"),
+            (found.false, PURPLE, f"false alarms: {len(found.false)}"),
+        ),
+    )
+
+
+def _draw_lanes(axes: Axes, at: Float64, lanes: tuple[tuple[Int, str, str], ...]) -> None:
+    """Draw a band with a named lane for each kind, the first on top."""
+    for lane, (runs, colour, _) in enumerate(lanes):
+        axes.broken_barh(_bars(runs, at), (lane - 0.4, 0.8), color=colour, linewidth=0)
+    axes.set_ylim(len(lanes) - 0.5, -0.5)
+    axes.axhline(0.5, color="#dddddd", linewidth=0.8)
+    axes.set_yticks(range(len(lanes)), [label for _, _, label in lanes], fontsize=9)
+    for tick, (_, colour, _) in zip(axes.get_yticklabels(), lanes, strict=True):
+        tick.set_color(colour)
+    axes.tick_params("y", length=0)
+
+
+def _bars(runs: Int, at: Float64) -> list[tuple[float, float]]:
+    """Give begin and width of each run; one row of many would be narrower than a pixel."""
+    # up to the next row, a run would reach over a gap that follows it
+    ends = at[runs[:, END] - 1] + (at[-1] - at[-2])
+    begins = at[runs[:, FIRST]]
+    widths = np.maximum(ends - begins, (at[-1] - at[0]) / 800)
+    return list(zip(begins, widths, strict=True))
+
+
+def _legend(axes: Axes) -> None:
+    """Explain the lines at the right of the panel."""
+    legend = axes.legend(loc="upper left", bbox_to_anchor=(1.005, 1.0), frameon=False, fontsize=9)
+    for line in legend.get_lines():
+        line.set_linewidth(2.5)
