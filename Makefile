@@ -5,11 +5,18 @@ BIN := $(VENV)/bin
 SERVED := $(VENV)/.served
 DEVELOPED := $(VENV)/.developed
 BENCHED := $(VENV)/.benched
-RECORDING ?= ../shared/data/smd-1-6.npz
+DATA ?= ../shared/data
+RECORDING ?= $(DATA)/smd-1-6.npz
+# what docs/quality.md shows: machines, and seconds between rows where files do not say
+MACHINES ?= $(DATA) $(DATA)/nab
+STEPS ?= --step smd=60 --step asd=300
+SCORERS ?= gru,gru/mse,var,pca,ewma,persistence
+QUALITY ?= build/quality
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help run install test check fmt lint type imports tests clean
+.PHONY: quality quality-peers
 .PHONY: bench bench-speed bench-quick bench-parts bench-memory bench-scrape bench-data
 
 help: ## show the targets
@@ -85,6 +92,15 @@ ifneq ($(wildcard $(RECORDING)),)
 else
 	@echo "training and replay are not measured: there is no $(RECORDING)"
 endif
+
+quality: $(DEVELOPED) ## the scoreboard of docs/quality.md, DATA=DIR; a quarter of an hour
+	$(BIN)/stepwatch evaluate $(MACHINES) $(STEPS) --scorers $(SCORERS) --out $(QUALITY)
+
+quality-peers: $(BENCHED) ## half-space trees, isolation forest, false alarms asked for and got, shifts
+	$(MEASURE) benchmarks.quality_peers $(DATA)/smd-*.npz $(DATA)/asd-*.npz $(STEPS)
+	$(MEASURE) benchmarks.false_alarms $(DATA)/smd-*.npz $(DATA)/asd-*.npz
+	$(MEASURE) benchmarks.shifts
+	$(MEASURE) benchmarks.scoring
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

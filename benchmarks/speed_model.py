@@ -15,7 +15,14 @@ from models import registry
 from models.checkpoint import Checkpoint
 from models.gru import GRUScorer
 from models.scoring import scoring
-from models.spec import REFERENCE_STEPS, ScalerSpec, ScorerSpec, Spec
+from models.spec import (
+    REFERENCE_STEPS,
+    ScalerSpec,
+    ScorerSpec,
+    ScoringSpec,
+    Spec,
+    ThresholdSpec,
+)
 
 HIDDEN: Final = 64
 VALIDATION: Final = 1000
@@ -27,6 +34,9 @@ def write_model(directory: Path) -> Path:
         metrics=[f"metric-{number:02d}" for number in range(METRICS)],
         scaler=ScalerSpec(minimum=[0.0] * METRICS, maximum=[1.0] * METRICS),
         scorer=ScorerSpec(name="gru", sizes={"hidden": HIDDEN}),
+        # what the service written by hand does, too
+        scoring=ScoringSpec(rule="mse"),
+        threshold=ThresholdSpec(false_alarms_per_day=None),
         step_s=10.0,
     )
     torch.manual_seed(0)
@@ -37,11 +47,12 @@ def write_model(directory: Path) -> Path:
     prediction, _ = scorer.run(scorer.initial_state(1), x)
     residual = prediction.residual[REFERENCE_STEPS:, 0]
     scale = residual.std(axis=0)
+    scores = scoring(spec.scoring).score(residual, scale[None])
     Checkpoint(
         spec=spec,
         weights=weights,
         reference_tail=rows[:REFERENCE_STEPS],
         residual_scale=scale,
-        validation_scores=scoring("mse").score(residual, scale[None]).astype(np.float32),
+        validation_scores=scores.astype(np.float32),
     ).save(directory)
     return directory

@@ -115,6 +115,8 @@ class StreamBank(Slots):
         """
         recent = self.recent(slots)
         are_enough = recent.held >= MIN_ACCEPTED
+        if not are_enough.any():
+            return are_enough
         slots, recent = slots[are_enough], recent.taken(np.flatnonzero(are_enough))
         raw = recent.raw()
         raw[np.arange(REFERENCE_STEPS) < REFERENCE_STEPS - recent.held[:, None]] = np.nan

@@ -201,7 +201,8 @@ class Slots:
         """Let a stream's window hold nothing but these scores, `[N]`, repeated until it judges."""
         slots = np.array([slot])
         self._thresholds.clear(slots)
-        self._thresholds.prime(slots, np.resize(scores, self._thresholds.min_scores))
+        enough = max(len(scores), self._thresholds.min_scores)
+        self._thresholds.prime(slots, np.resize(scores, enough))
         self._begin_scores(slots)
         self._record["rescaled"][slot] = 1
         self._set_level(slots)

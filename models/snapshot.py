@@ -91,8 +91,9 @@ class SnapshotFormat:
             for piece in self._pieces(saved, entered):
                 begin = piece * SCORES_A_PIECE
                 parts[f"scores/{piece}"] = ring[begin : begin + SCORES_A_PIECE].tobytes()
-            if at in block.held:
-                parts["held"] = _held_bytes(block.held[at])
+            if block.window["lasted"][at]:
+                # nothing is told too: what is stored may be of an earlier episode
+                parts["held"] = _held_bytes(block.held[at]) if at in block.held else b""
             if at in block.scales:
                 parts["scale"] = block.scales[at].tobytes()
             if with_recent[at]:
@@ -120,11 +121,11 @@ class SnapshotFormat:
         )
 
     def _read_held(self, stored: Sequence[Mapping[str, bytes]], lasted: Int) -> dict[int, Held]:
-        """Read the windows that are held; what stands there from an earlier episode is old."""
+        """Read the windows that are held; where there is no episode, what stands there is old."""
         found = {}
         for row in np.flatnonzero(lasted).tolist():
-            data = stored[row].get("held")
-            if data is not None:
+            data = _part(stored[row], "held")
+            if data:
                 found[row] = _held_of(data, self.n_scores)
         return found
 

@@ -19,6 +19,8 @@ from models.spec import TailSpec
 
 JOINED_STEPS: Final = 10
 """Exceedances no more than so many steps apart are one cluster, as alarms are one alarm."""
+MIN_CLUSTERS: Final = 10
+"""Fewer clusters of the validation scores say nothing of their tail."""
 DAY_US: Final = 86_400e6
 _LEARNING: Final = 0.003
 """Weight of a new cluster: the last three hundred or so count."""
@@ -90,8 +92,9 @@ class Tail:
         begins = is_high & is_apart
         columns.gap += np.where(begins, _LEARNING * (columns.spaced - columns.gap), 0.0)
         columns.spaced[begins] = 0
-        highest = np.maximum(columns.crest, np.minimum(sigmas, columns.z))
-        columns.crest[is_high] = highest[is_high]
+        # z moves before the cluster ends: what is an alarm now must not teach as none then
+        crest = np.maximum(columns.crest, np.where(sigmas > columns.z, np.inf, sigmas))
+        columns.crest[is_high] = crest[is_high]
         columns.calm[is_high] = 0
         self.set_z(columns)
 
@@ -115,7 +118,7 @@ class Tail:
             if one.calm > JOINED_STEPS:
                 one.gap += _LEARNING * (one.spaced - one.gap)
                 one.spaced = 0
-            one.crest, one.calm = max(one.crest, min(sigmas, one.z)), 0
+            one.crest, one.calm = max(one.crest, np.inf if sigmas > one.z else sigmas), 0
         ratio = max(self._ratio_one(one, step_us), 1.0)
         one.z = self._spec.start + one.excess * float(self._heights(ratio))
 
@@ -130,11 +133,16 @@ class Tail:
         return DAY_US / (one.gap * one.asked * (step_us or self._step_us))
 
     def _heights(self, ratio: Any) -> Any:
-        """How far above the start, in mean excesses, one cluster in so many reaches."""
-        shape = self._spec.shape
+        """How far above the start, in mean excesses, one cluster in so many reaches.
+
+        Of what is rarer than anything that was seen, a shape told from a few dozen clusters knows
+        nothing: from there on the tail is taken as exponential, as steep as it is there.
+        """
+        shape, seen = self._spec.shape, max(self._spec.clusters, MIN_CLUSTERS)
+        within, beyond = np.minimum(ratio, seen), np.log(np.maximum(ratio / seen, 1.0))
         if shape == 0:
-            return np.log(ratio)
-        return (1 - shape) / shape * (ratio**shape - 1)
+            return np.log(within) + beyond
+        return (1 - shape) * ((within**shape - 1) / shape + seen**shape * beyond)
 
     def _excess(self, crest: Any, ratio: Any) -> Any:
         """Give the excess of a crest that is no alarm, larger by what those that are would add.

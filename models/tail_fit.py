@@ -7,13 +7,16 @@ import numpy as np
 from models.blocks import Float32, Float64
 from models.record import Record
 from models.spec import TailSpec, ThresholdSpec
-from models.tail import JOINED_STEPS
+from models.tail import JOINED_STEPS, MIN_CLUSTERS
 from models.threshold import RollingThreshold
 
-MIN_CLUSTERS: Final = 10
-"""Fewer clusters of the validation scores say nothing of their tail."""
 _START: Final = 0.95
 """Share of the validation scores that lie below the tail."""
+_LEAST_START: Final = 0.1
+"""Sigmas; rare high scores among many alike lift the mean above all others, and z must be > 0."""
+_FARTHEST: Final = 30.0
+"""Median excesses: a cluster that is higher is an event in what was taken as normal, or a seam
+between two recordings; of the heaviest tail that is fitted one in 180 goes so far."""
 _SHAPES: Final = (-0.3, 0.5)
 """Estimates of a shape from a few dozen clusters scatter beyond what scores are ever like."""
 
@@ -46,12 +49,13 @@ def tail_of(sigmas: Float64) -> TailSpec | None:
     """
     if not len(sigmas):
         return None
-    start = float(np.quantile(sigmas, _START))
+    start = max(float(np.quantile(sigmas, _START)), _LEAST_START)
     high = np.flatnonzero(sigmas > start)
     clusters = np.split(high, np.flatnonzero(np.diff(high) > JOINED_STEPS) + 1)
     if len(clusters) < MIN_CLUSTERS:
         return None
     excess = np.sort([sigmas[cluster].max() - start for cluster in clusters])
+    excess = np.minimum(excess, _FARTHEST * np.median(excess))
     return TailSpec(
         start=start,
         shape=float(np.clip(_shape(excess), *_SHAPES)),

@@ -84,6 +84,7 @@ def stream_rules(settings: Settings) -> tuple[StreamRule, ...]:
             one.model,
             StreamOptions(
                 z=one.z,
+                false_alarms_per_day=one.false_alarms_per_day,
                 sigma_floor=one.sigma_floor,
                 policy=one.policy,
                 start=one.start or settings.start,
@@ -173,8 +174,7 @@ def build_app(settings: Settings, models: dict[str, Model]) -> FastAPI:
 
 
 def _count_problem(app: FastAPI, slug: str) -> None:
-    engine: Engine = app.state.engine
-    engine.counters.problems[slug] += 1
+    app.state.engine.counters.problems[slug] += 1
 
 
 def _lifespan(

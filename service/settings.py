@@ -4,7 +4,16 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -16,13 +25,25 @@ from pydantic_settings import (
 from models.options import Start
 from models.spec import Policy
 from service.engine.alerts import AlertPolicy
-from service.settings_file import SettingsFileError, parsed, told, unknown
+from service.engine.stream_options import BOTH_LEVELS, LEAST_FALSE_ALARMS
+from service.settings_file import SettingsFileError, levels_apart, parsed, told, unknown
 
 FILE_NAME: Final = "stepwatch.toml"
 """Name of the settings file in the data directory."""
 Positive = Annotated[int, Field(gt=0)]
 AboveZero = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Patterns = Annotated[tuple[str, ...], NoDecode]
+
+
+def _not_both(given: float | None, info: ValidationInfo) -> float | None:
+    if given is not None and info.data.get("z") is not None:
+        raise ValueError(BOTH_LEVELS)
+    return given
+
+
+_Asked = Field(ge=LEAST_FALSE_ALARMS, allow_inf_nan=False)
+FalseAlarms = Annotated[float | None, _Asked, AfterValidator(_not_both)]
+"""False alarms per day, behind a `z`."""
 
 
 def default_data_dir() -> Path:
@@ -39,6 +60,7 @@ class StreamPattern(BaseModel):
     pattern: Annotated[str, Field(min_length=1)]
     model: str | None = None
     z: AboveZero | None = None
+    false_alarms_per_day: FalseAlarms = None
     sigma_floor: AboveZero | None = None
     policy: Policy | None = None
     start: Start | None = None
@@ -54,7 +76,7 @@ class Settings(BaseSettings):
         data_dir: Holds checkpoints and the embedded Valkey.
         redis_url: A Redis or Valkey to use; None starts the embedded one. Also `REDIS_URL`.
         redis_scores: Whether an entry holds one verdict or many (`packed`), or which have one.
-        window, z, sigma_floor, policy, min_scores: Override every checkpoint's threshold.
+        window, z, false_alarms_per_day, sigma_floor, policy, min_scores: Override thresholds.
         store: Where snapshots are kept: with the sinks' Redis, in a file of the data directory,
             or not at all.
         snapshot_every_s, snapshot_recent_every_s, snapshot_bytes_per_s: How often a stream that
@@ -94,6 +116,7 @@ class Settings(BaseSettings):
     prime: bool = True
     window: Annotated[int, Field(ge=2)] | None = None
     z: AboveZero | None = None
+    false_alarms_per_day: FalseAlarms = None
     sigma_floor: AboveZero | None = None
     policy: Policy | None = None
     min_scores: Annotated[int, Field(ge=2)] | None = None
@@ -138,8 +161,10 @@ class Settings(BaseSettings):
         Raises:
             SettingsFileError: If the settings file is wrong.
         """
-        above = {**env_settings(), **init_settings()}
-        return init_settings, env_settings, InitSettingsSource(settings_cls, file_values(above))
+        given, around = init_settings(), env_settings()
+        layers = given, around, file_values({**around, **given})
+        sources = (InitSettingsSource(settings_cls, one) for one in levels_apart(*layers))
+        return tuple(sources)
 
     @field_validator("streams", mode="before")
     @classmethod
@@ -182,7 +207,7 @@ class Settings(BaseSettings):
     @property
     def threshold_overrides(self) -> dict[str, Any]:
         """What is set of the threshold, by its name in the spec."""
-        names = ("window", "z", "sigma_floor", "policy", "min_scores")
+        names = ("window", "z", "false_alarms_per_day", "sigma_floor", "policy", "min_scores")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 

@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
+from service.engine.stream_options import LEVEL
+
 Place = tuple[int | str, ...]
 """The way to a value: keys, and numbers of tables."""
 
@@ -31,6 +33,16 @@ def parsed(path: Path) -> dict[str, Any]:
         raise SettingsFileError(path, [f"can't be read: {error.strerror}"]) from error
     except ValueError as error:
         raise SettingsFileError(path, [f"this is no TOML: {error}"]) from error
+
+
+def levels_apart(*layers: dict[str, Any]) -> list[dict[str, Any]]:
+    """Take out of layers of settings, the highest first, the level that a higher one sets."""
+    found, is_set = [], False
+    for layer in layers:
+        left_out = LEVEL if is_set else ()
+        found.append({name: value for name, value in layer.items() if name not in left_out})
+        is_set = is_set or any(layer.get(name) is not None for name in LEVEL)
+    return found
 
 
 def told(kind: str, place: Place, message: str, known: Collection[str]) -> str:

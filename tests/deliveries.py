@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.blocks import NO_SEQ, Anomaly, Explanations, Phase, Refusal, VerdictBlock
+from models.blocks import NO_SEQ, NO_TIME, Anomaly, Explanations, Phase, Refusal, VerdictBlock
 from service.engine.ports import Alert, Contributor, Scored
 
 TIME = 1_763_762_400_123_456
@@ -21,11 +21,13 @@ def verdicts(size: int, *, first_time: int = TIME, **columns: Sequence[float]) -
         "refusal": (np.full(size, Refusal.NONE), np.int8),
         "phase": (np.full(size, Phase.LIVE), np.int8),
         "score": (np.full(size, 0.1), np.float64),
+        "smoothed": (np.full(size, 0.2), np.float64),
         "threshold": (np.full(size, 0.4), np.float64),
         "severity": (np.full(size, 0.25), np.float64),
         "is_anomaly": (np.full(size, Anomaly.NO), np.int8),
         "done": (np.zeros(size), np.int32),
         "of": (np.zeros(size), np.int32),
+        "shifted_since": (np.full(size, NO_TIME), np.int64),
     }
     none = np.empty((0, 2))
     return VerdictBlock(
@@ -54,6 +56,7 @@ def alert(number: int = 0) -> Alert:
         severity=2.5,
         peak_severity=3.125,
         anomalies=3,
+        level_shift_since=None,
         contributors=(
             Contributor("flow", None, 1.5, 0.75),
             Contributor("pressure", 2.0, 1.0, 0.25),

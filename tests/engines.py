@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import numpy as np
@@ -173,10 +173,14 @@ def verdict_block(
     first: int = 0,
     phase: Phase = Phase.LIVE,
     refusal: Refusal = Refusal.NONE,
+    shifted: Mapping[int, int] | None = None,
 ) -> VerdictBlock:
-    """Make verdicts a second apart of a threshold of 2; a NaN severity is unknown."""
+    """Make verdicts a second apart of a threshold of 2; a NaN severity is unknown.
+
+    `shifted` says of rows since when the level is another; scores are smoothed to half of them.
+    """
     severity = np.asarray(severities, np.float64)
-    size = len(severity)
+    size, since = len(severity), shifted or {}
     anomaly = np.where(severity > 1, Anomaly.YES, Anomaly.NO).astype(np.int8)
     anomaly[np.isnan(severity)] = Anomaly.UNKNOWN
     rows = np.flatnonzero(anomaly == Anomaly.YES)
@@ -188,11 +192,13 @@ def verdict_block(
         refusal=np.full(size, refusal, np.int8),
         phase=np.full(size, phase, np.int8),
         score=2 * severity,
+        smoothed=severity.copy(),
         threshold=np.where(np.isnan(severity), np.nan, 2.0),
         severity=severity,
         is_anomaly=anomaly,
         done=np.zeros(size, np.int32),
         of=np.zeros(size, np.int32),
+        shifted_since=np.array([since.get(row, NO_TIME) for row in range(size)], np.int64),
         explanations=Explanations(
             rows=rows, actual=10 * share + rows[:, None], expected=share, share=share
         ),
@@ -218,5 +224,6 @@ def an_alert() -> Alert:
         severity=2.5,
         peak_severity=3.0,
         anomalies=3,
+        level_shift_since=None,
         contributors=(Contributor("m1", None, 0.5, 0.75), Contributor("m0", 1.5, 0.25, 0.25)),
     )

@@ -94,7 +94,7 @@ class FailingSink(ListSink):
         await super().write_batch(delivery)
 
 
-def make_checkpoint(
+def make_checkpoint(  # noqa: PLR0913 - each is named where it is given
     n_features: int = 3,
     hidden: int = 8,
     seed: int = 0,

@@ -12,8 +12,8 @@ import numpy as np
 from models.bank import StreamBank
 from models.blocks import Float64
 from models.checkpoint import Checkpoint
-from models.options import StreamOptions
 from models.numbers import RULES
+from models.options import StreamOptions
 from models.spec import REFERENCE_STEPS, ThresholdSpec
 from service.engine.alerts import AlertPolicy
 from service.engine.directory import Directory

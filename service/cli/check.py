@@ -8,7 +8,15 @@ import typer
 from pydantic import ValidationError
 
 from models.checkpoint import Checkpoint, CheckpointError, checkpoints
-from service.cli.console import ConfigFile, DataDir, complain, given_only, tell, told_of
+from service.cli.console import (
+    ConfigFile,
+    DataDir,
+    complain,
+    given_only,
+    level_of,
+    tell,
+    told_of,
+)
 from service.engine.rules import covered
 from service.settings import Settings, file_values
 from service.settings_file import SettingsFileError
@@ -94,9 +102,12 @@ def _tell_read(settings: Settings) -> None:
     tell(f"settings file   {settings.config or 'none'}")
     tell(f"data directory  {settings.data_dir}")
     tell(f"models          {', '.join(checkpoints(settings.models_dir)) or 'none'}")
+    for name, path in checkpoints(settings.models_dir).items():
+        checkpoint = Checkpoint.load(path).with_threshold(**settings.threshold_overrides)
+        tell(f"level of {name}: {level_of(checkpoint.spec.threshold)}")
     tell(f"default model   {settings.default_model or 'none'}")
     for one in settings.streams:
         said = one.model_dump(exclude_none=True, exclude={"pattern"})
-        told = ", ".join(f"{key} {value}" for key, value in said.items())
+        told = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in said.items())
         tell(f"pattern         {one.pattern}: {told or 'as everybody else'}")
     tell("nothing is wrong")

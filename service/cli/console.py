@@ -15,6 +15,7 @@ from rich.markup import escape
 from models.checkpoint import NAME, CheckpointError
 from models.epochs import FitError
 from models.recording import ReadingError
+from models.spec import ThresholdSpec
 from service.engine.errors import StepwatchError
 from service.settings import Settings
 from service.settings_file import SettingsFileError
@@ -85,6 +86,13 @@ def fail(reason: object) -> NoReturn:
     """Say why and end with status 1."""
     complain("error", reason)
     raise typer.Exit(1)
+
+
+def level_of(threshold: ThresholdSpec) -> str:
+    """Say in words where the threshold stands."""
+    if threshold.false_alarms_per_day is None:
+        return f"z {threshold.z:g}"
+    return f"false alarms per day {threshold.false_alarms_per_day:g}"
 
 
 def check_name(model: str) -> None:

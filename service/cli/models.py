@@ -4,7 +4,7 @@ from rich import box
 from rich.table import Column, Table
 
 from models.checkpoint import Checkpoint, CheckpointError, checkpoints
-from service.cli.console import DataDir, complain, settings_of, stdout, tell
+from service.cli.console import DataDir, complain, level_of, settings_of, stdout, tell
 
 _TO_THE_MINUTE = len("2026-01-31T23:59")
 
@@ -21,10 +21,11 @@ def models(data_dir: DataDir = None) -> None:
             complain(name, error)
             continue
         sizes = ", ".join(f"{size} {value}" for size, value in spec.scorer.sizes.items())
+        scorer = f"{spec.scorer.name} ({sizes})" if sizes else spec.scorer.name
         facts = spec.training
         table.add_row(
             name,
-            f"{spec.scorer.name} ({sizes})",
+            f"{scorer}, {level_of(spec.threshold)}",
             str(len(spec.metrics)),
             str(facts.rows),
             f"{facts.epochs} (best {facts.best_epoch})",
@@ -39,7 +40,7 @@ def models(data_dir: DataDir = None) -> None:
 
 def _table() -> Table:
     """Make columns that a narrow terminal folds but never cuts, the time in one piece."""
-    names = ("name", "scorer", "metrics", "rows", "epochs")
+    names = ("name", "scorer, level", "metrics", "rows", "epochs")
     folded = [Column(name, overflow="fold") for name in names]
     loss = Column("validation loss", min_width=len("validation"))
     time = Column("trained at (UTC)", no_wrap=True)

@@ -24,6 +24,7 @@ from service.cli.console import (
     check_name,
     fail,
     failing_clearly,
+    level_of,
     settings_of,
     stderr,
     tell,
@@ -61,7 +62,8 @@ def replay(
         step_s = step or recording.step_s or checkpoint.spec.step_s or 1.0
         rows = _replayed(recording, step_s, Model(model, StreamBank(checkpoint)), settings)
         anomalies = _write(out, rows, len(recording.values))
-    tell(f"{len(recording.values)} observations, {anomalies} anomalies: {out}")
+    level = level_of(checkpoint.spec.threshold)
+    tell(f"{len(recording.values)} observations, {anomalies} anomalies ({level}): {out}")
 
 
 def _check_out(out: Path) -> None:

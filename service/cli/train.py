@@ -12,7 +12,8 @@ from models.epochs import FitOptions
 from models.fit import fit
 from models.reading import read
 from models.recording import Recording
-from models.spec import ScorerSpec, ThresholdSpec
+from models.registry import SCORERS
+from models.spec import ScorerSpec, ScoringSpec, ThresholdSpec
 from service.cli.console import (
     DataDir,
     Step,
@@ -20,27 +21,44 @@ from service.cli.console import (
     check_name,
     fail,
     failing_clearly,
+    level_of,
     settings_of,
     stderr,
     tell,
 )
 from service.cli.progress import training_bar
+from service.engine.stream_options import LEAST_FALSE_ALARMS
 
 _DEFAULTS = FitOptions()
+_SCORING = _DEFAULTS.scoring
+_THRESHOLD = _DEFAULTS.threshold
 _Policy = Literal["clip", "all", "exclude"]
+_Rule = Literal["mse", "standardised", "top"]
+_SCORERS = f"Which scorer: {', '.join(sorted(SCORERS))}."
+_HIDDEN = "Hidden units of a gru; 64 if not given."
+_TOP = "How many metrics count with --scoring top: the most unusual."
+_SMOOTHING = "Weight of the newest score in the smoothed one; 0: there is none."
+_FALSE_ALARMS = "False alarms a stream may raise a day; sets the level. 1 if no z is given."
+_Smoothing = Annotated[float, typer.Option(min=0, max=1, help=_SMOOTHING)]
+_Level = Annotated[float | None, typer.Option(help="Sigmas between mean and threshold.")]
+_FalseAlarms = Annotated[float | None, typer.Option(help=_FALSE_ALARMS)]
 
 
 def train(
     file: Annotated[Path, typer.Argument(help="CSV, or npz with an array 'train'.")],
     name: Annotated[str, typer.Option(help="Name of the model.")],
-    scorer: Annotated[str, typer.Option(help="Which network.")] = "gru",
-    hidden: Annotated[int, typer.Option(min=1, help="Hidden units.")] = 64,
+    scorer: Annotated[str, typer.Option(help=_SCORERS)] = _DEFAULTS.scorer.name,
+    hidden: Annotated[int | None, typer.Option(min=1, help=_HIDDEN)] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Most epochs.")] = _DEFAULTS.epochs,
     seed: Annotated[int, typer.Option(help="The same seed gives the same weights.")] = 0,
     step: Step = None,
     time_column: TimeColumn = None,
+    scoring: Annotated[_Rule, typer.Option(help="How errors become a score.")] = "top",
+    top: Annotated[int, typer.Option(min=1, help=_TOP)] = _SCORING.top,
+    smoothing: _Smoothing = _SCORING.smoothing or 0.0,
     window: Annotated[int, typer.Option(min=2, help="Scores the threshold looks at.")] = 1000,
-    z: Annotated[float, typer.Option(help="Sigmas between mean and threshold.")] = 8.0,
+    z: _Level = None,
+    false_alarms_per_day: _FalseAlarms = None,
     policy: Annotated[_Policy, typer.Option(help="How anomalous scores count.")] = "clip",
     data_dir: DataDir = None,
 ) -> None:
@@ -48,18 +66,28 @@ def train(
     settings = settings_of(data_dir=data_dir)
     check_name(name)
     with failing_clearly():
-        threshold = _threshold(window, z, policy)
+        threshold = _threshold(window, z, false_alarms_per_day, policy)
         recording = read(file, part="train", time_column=time_column)
         options = FitOptions(
-            scorer=ScorerSpec(name=scorer, sizes={"hidden": hidden}),
+            scorer=_scorer(scorer, hidden),
+            scoring=ScoringSpec(rule=scoring, top=top, smoothing=smoothing or None),
+            threshold=threshold,
             epochs=epochs,
             seed=seed,
             source=file.name,
         )
         checkpoint = _fitted(recording, options, step or recording.step_s)
-        spec = msgspec.structs.replace(checkpoint.spec, threshold=threshold)
-        checkpoint = replace(checkpoint, spec=spec).save(settings.models_dir / name)
+        checkpoint = checkpoint.save(settings.models_dir / name)
     _tell_trained(checkpoint, settings.models_dir / name)
+
+
+def _scorer(name: str, hidden: int | None) -> ScorerSpec:
+    """Give a scorer the sizes it has: hidden units belong to a gru."""
+    if name == "gru":
+        return ScorerSpec(name=name, sizes={"hidden": 64 if hidden is None else hidden})
+    if hidden is not None:
+        fail(f"--hidden belongs to --scorer gru; leave it out with '{name}'")
+    return ScorerSpec(name=name, sizes={})
 
 
 def _fitted(recording: Recording, options: FitOptions, step_s: float | None) -> Checkpoint:
@@ -69,25 +97,38 @@ def _fitted(recording: Recording, options: FitOptions, step_s: float | None) -> 
 
 
 def _tell_trained(checkpoint: Checkpoint, path: Path) -> None:
-    facts = checkpoint.spec.training
+    spec, facts = checkpoint.spec, checkpoint.spec.training
+    if spec.step_s is None and spec.threshold.false_alarms_per_day is not None:
+        tell(
+            "the step of the data is unknown: for false alarms per day, one second is assumed "
+            "until a stream's own step is known; give it with --step"
+        )
     tell(
-        f"model '{path.name}': {len(checkpoint.spec.metrics)} metrics, {facts.rows} rows, "
+        f"model '{path.name}': {len(spec.metrics)} metrics, {facts.rows} rows, "
         f"{facts.epochs} epochs (best {facts.best_epoch}) in {facts.seconds:.1f} s, "
         f"validation loss {facts.validation_loss:.6f}\n"
+        f"scoring {spec.scoring.rule}, {level_of(spec.threshold)}\n"
         f"{path}\n"
         f"next: stepwatch serve --default-model {path.name}"
     )
 
 
-def _threshold(window: int, z: float, policy: str) -> ThresholdSpec:
-    """Check the threshold's options as a checkpoint would."""
-    default = ThresholdSpec()
+def _threshold(
+    window: int, z: float | None, false_alarms_per_day: float | None, policy: str
+) -> ThresholdSpec:
+    """Check the threshold's options as a checkpoint would; z takes false alarms' place."""
+    if z is not None and false_alarms_per_day is not None:
+        fail("give --z or --false-alarms-per-day, not both")
+    if false_alarms_per_day is not None and not false_alarms_per_day >= LEAST_FALSE_ALARMS:
+        fail(f"--false-alarms-per-day: {LEAST_FALSE_ALARMS:g} or more is wanted")
+    asked = _THRESHOLD.false_alarms_per_day if z is None else None
     raw = {
         "window": window,
-        "z": z,
+        "z": _THRESHOLD.z if z is None else z,
+        "false_alarms_per_day": asked if false_alarms_per_day is None else false_alarms_per_day,
         "policy": policy,
-        "sigma_floor": default.sigma_floor,
-        "min_scores": min(default.min_scores, window),
+        "sigma_floor": _THRESHOLD.sigma_floor,
+        "min_scores": min(_THRESHOLD.min_scores, window),
     }
     try:
         return msgspec.convert(raw, ThresholdSpec)

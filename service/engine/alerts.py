@@ -1,22 +1,21 @@
 """Alert policy: from anomalies to alerts that open, are updated and resolve."""
 
-import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.blocks import Anomaly, Explanations, Phase, Refusal, VerdictBlock
+from models.blocks import NO_TIME, Anomaly, Phase, Refusal, VerdictBlock
 from service.engine.model import Model, Stream
-from service.engine.ports import Alert, AlertStatus, Contributor, Mark, MarkStatus
+from service.engine.ports import Alert, AlertStatus, Mark, MarkStatus
+from service.engine.watch import Watch, event_id, reasons
 
-TOP_CONTRIBUTORS: Final = 5
 # numpy looks a member of an enum up anew in every operation; a plain number costs a tenth
 _YES, _TAKEN, _LIVE = int(Anomaly.YES), int(Refusal.NONE), int(Phase.LIVE)
+_USUAL: Final = np.array(NO_TIME)
+"""Less than any time since which a level is another; an array compares in half the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,68 +31,6 @@ class AlertPolicy:
     open_after: int = 3
     resolve_after: int = 10
     cooldown: int = 60
-
-
-def contributors(
-    metrics: Sequence[str], explanations: Explanations, at: int, limit: int | None = None
-) -> tuple[Contributor, ...]:
-    """Read the explanation number `at`, largest share first."""
-    share, expected = explanations.share[at].tolist(), explanations.expected[at].tolist()
-    actual = explanations.actual[at].tolist()
-    order = sorted(range(len(metrics)), key=lambda metric: -share[metric])[:limit]
-    return tuple(
-        Contributor(
-            metrics[metric],
-            None if math.isnan(actual[metric]) else actual[metric],
-            expected[metric],
-            share[metric],
-        )
-        for metric in order
-    )
-
-
-class Watch(msgspec.Struct):
-    """What is remembered of one stream while something is going on with it.
-
-    Attributes:
-        streak: Anomalies in a row, up to the last observation.
-        normal: Normal observations in a row, while the alert is open.
-        anomalies: Anomalies since the first of the run that opened the alert.
-        cooldown: Observations left in which a re-opening continues the same alert.
-        severity: Of the last anomaly.
-        peak: The worst severity so far.
-        told: The worst severity that a transition told of.
-        why: Contributors of the worst observation.
-    """
-
-    is_open: bool = False
-    event_id: str = ""
-    since: int = 0
-    opened_at: int = 0
-    streak: int = 0
-    normal: int = 0
-    anomalies: int = 0
-    cooldown: int = 0
-    severity: float = 0.0
-    peak: float = 0.0
-    told: float = 0.0
-    why: tuple[Contributor, ...] = ()
-
-    def alert(self, stream: Stream, status: AlertStatus, at: int) -> Alert:
-        """Describe a transition, or the alert as it stands."""
-        return Alert(
-            event_id=self.event_id,
-            stream_id=stream.stream_id,
-            model=stream.model.name,
-            status=status,
-            at=at,
-            since=self.since,
-            opened_at=self.opened_at,
-            severity=self.peak if status == "resolved" else self.severity,
-            peak_severity=self.peak,
-            anomalies=self.anomalies,
-            contributors=self.why,
-        )
 
 
 class Alerts:
@@ -133,12 +70,7 @@ class Alerts:
         for row in self._rows_that_matter(model, verdicts):
             stream = streams[row]
             watch = self._watches.get(stream) or self.watch(stream, Watch())
-            is_anomaly = verdicts.is_anomaly[row] == _YES
-            status = (
-                self._on_anomaly(stream, watch, verdicts, row)
-                if is_anomaly
-                else self._on_normal(stream, watch)
-            )
+            status = self._on_row(stream, watch, verdicts, row)
             if status is not None:
                 transitions.append(watch.alert(stream, status, int(verdicts.times[row])))
             if watch.is_open or status is not None:
@@ -169,14 +101,15 @@ class Alerts:
         return watch
 
     def _rows_that_matter(self, model: Model, verdicts: VerdictBlock) -> list[int]:
-        """Find the rows that are judged, and anomalies or of streams something goes on with."""
-        anomalies = verdicts.is_anomaly == _YES
-        if not self._watches and not np.count_nonzero(anomalies):
+        """Find the rows that are judged, and odd or of streams something goes on with."""
+        anomalies, shifted = verdicts.is_anomaly == _YES, verdicts.shifted_since > _USUAL
+        is_quiet = not (np.count_nonzero(anomalies) or np.count_nonzero(shifted))
+        if is_quiet and not self._watches:
             return []
         watched = self._flags(model)
         # a stream that becomes watched within this block matters from there on
         touched = watched.copy()
-        touched[verdicts.slots[anomalies]] = True
+        touched[verdicts.slots[anomalies | shifted]] = True
         judged = (verdicts.refusal == _TAKEN) & (verdicts.phase == _LIVE)
         rows: list[int] = np.flatnonzero(judged & touched[verdicts.slots]).tolist()
         return rows
@@ -190,6 +123,19 @@ class Alerts:
             flags = self._watched[model] = grown
         return flags
 
+    def _on_row(
+        self, stream: Stream, watch: Watch, verdicts: VerdictBlock, row: int
+    ) -> AlertStatus | None:
+        since = int(verdicts.shifted_since[row])
+        was_shifted = watch.shifted_since is not None
+        watch.shifted_since = None if since == NO_TIME else since
+        is_anomaly = verdicts.is_anomaly[row] == _YES
+        status = self._on_anomaly(stream, watch, verdicts, row) if is_anomaly else None
+        if since != NO_TIME:
+            told = self._on_shifted(stream, watch, verdicts, row, is_new=not was_shifted)
+            return status or told
+        return status if is_anomaly else self._on_normal(stream, watch)
+
     def _on_anomaly(
         self, stream: Stream, watch: Watch, verdicts: VerdictBlock, row: int
     ) -> AlertStatus | None:
@@ -201,16 +147,32 @@ class Alerts:
         watch.anomalies += 1
         if watch.severity > watch.peak:
             watch.peak = watch.severity
-            explained = int(np.searchsorted(verdicts.explanations.rows, row))
-            watch.why = contributors(
-                stream.model.metrics, verdicts.explanations, explained, TOP_CONTRIBUTORS
-            )
+            watch.why = reasons(stream, verdicts, row)
         if not watch.is_open:
             return self._open(stream, watch, at) if watch.streak >= self.policy.open_after else None
         if watch.severity > 2 * watch.told:
             watch.told = watch.severity
             return "updated"
         return None
+
+    def _on_shifted(
+        self, stream: Stream, watch: Watch, verdicts: VerdictBlock, row: int, *, is_new: bool
+    ) -> AlertStatus | None:
+        """Keep an alert open, or open one: the threshold may follow a drift without anomalies."""
+        if verdicts.is_anomaly[row] != _YES:
+            watch.streak = 0
+        watch.normal = 0
+        if watch.is_open:
+            return "updated" if is_new else None
+        if not watch.cooldown:
+            watch.since = int(verdicts.shifted_since[row])
+        if not watch.streak:  # no anomaly has told of this observation
+            watch.severity = float(verdicts.severity[row])
+            if not watch.cooldown:
+                watch.peak, watch.anomalies, watch.why = 0.0, 0, ()
+            if watch.severity > watch.peak:
+                watch.peak, watch.why = watch.severity, reasons(stream, verdicts, row)
+        return self._open(stream, watch, int(verdicts.times[row]))
 
     def _open(self, stream: Stream, watch: Watch, at: int) -> AlertStatus:
         if not watch.cooldown:
@@ -233,8 +195,3 @@ class Alerts:
         if not watch.cooldown:
             self.leave(stream)
         return None
-
-
-def event_id(stream_id: str, model: str, opened_at: int) -> str:
-    """Name an alert: the first 16 hex digits of SHA-256 over stream, model and opening time."""
-    return hashlib.sha256(f"{stream_id}\n{model}\n{opened_at}".encode()).hexdigest()[:16]

@@ -5,11 +5,12 @@ from copy import copy
 from typing import Final
 
 from models.bank import StreamBank
-from models.slots import SnapshotBlock
-from service.engine.alerts import Alerts, Watch
+from models.snapshot_block import SnapshotBlock
+from service.engine.alerts import Alerts
 from service.engine.batcher import Batcher
 from service.engine.model import Stream, slots_of
 from service.engine.snapshots import Copied
+from service.engine.watch import Watch
 
 
 class Copier:

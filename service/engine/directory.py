@@ -2,11 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, replace
 from typing import Any, Final
 
 from models.options import StreamOptions
-from models.threshold import POLICIES
 from service.engine.errors import (
     SNAPSHOT_UNAVAILABLE,
     InvalidOption,
@@ -18,6 +16,7 @@ from service.engine.errors import (
 from service.engine.model import Model, Stream
 from service.engine.places import Placed, Places
 from service.engine.rules import StreamRule, check_models, first_match
+from service.engine.stream_options import with_options
 
 ROUTE_WORDS: Final = ("observations", "reset", "accept-baseline")
 """Last parts of our own routes: no stream id may end in one."""
@@ -227,21 +226,3 @@ class Directory:
             f"{self.max_streams} streams are the limit (STEPWATCH_MAX_STREAMS) and none is idle; "
             "delete some first",
         )
-
-
-def with_options(options: StreamOptions, changes: dict[str, Any]) -> StreamOptions:
-    """Change options, checked.
-
-    Raises:
-        InvalidOption: If there is no such option, or a number is out of its range.
-    """
-    if changes.get("policy") not in (None, *POLICIES):
-        raise InvalidOption(f"policy must be one of {', '.join(POLICIES)}")
-    if unknown := changes.keys() - {field.name for field in fields(options)}:
-        raise InvalidOption(f"there is no option {', '.join(sorted(unknown))}")
-    changed = replace(options, **changes)
-    for name in ("z", "sigma_floor"):
-        value = getattr(changed, name)
-        if value is not None and not 0 < value < float("inf"):
-            raise InvalidOption(f"{name} must be above 0, not {value}")
-    return changed

@@ -8,7 +8,8 @@
     │   ├── UnknownModel     a model nobody loaded
     │   ├── NotAdmitted      a stream that may not be created
     │   ├── BadCheckpoint    a model can't be reloaded from what lies there
-    │   └── InvalidOption    an option out of its range
+    │   ├── InvalidOption    an option out of its range
+    │   └── TooFewObservations  a level can't be accepted yet
     ├── SinkError            a sink could not write; it is tried again
     └── StoreError           the store could not be read or written; it is tried again
 
@@ -87,6 +88,18 @@ class InvalidOption(RequestError):  # noqa: N818 - as above
     """An option of a stream is out of its range."""
 
     slug = "invalid-option"
+
+
+class TooFewObservations(RequestError):  # noqa: N818 - as above
+    """Too few observations of a stream are held to accept its level."""
+
+    slug = "too-few-observations"
+
+    def __init__(self, stream_id: str) -> None:
+        super().__init__(
+            f"of stream '{stream_id}' fewer than 30 observations are held, too few to tell its "
+            "level from; send more and ask again, or POST its reset to begin it anew"
+        )
 
 
 class SinkError(StepwatchError):

@@ -34,6 +34,7 @@ class Alert:
         severity: Severity of that observation; of the worst one for `resolved`.
         peak_severity: Worst severity so far.
         anomalies: Anomalies since the first of the run that opened the alert.
+        level_shift_since: Time since which the stream's level is another; None: it is not.
         contributors: Of the worst observation so far, largest share first.
     """
 
@@ -47,6 +48,7 @@ class Alert:
     severity: float
     peak_severity: float
     anomalies: int
+    level_shift_since: int | None
     contributors: tuple[Contributor, ...]
 
 
@@ -66,9 +68,11 @@ class VerdictLists(NamedTuple):
     refusal: list[int]
     phase: list[int]
     score: list[float]
+    smoothed: list[float]
     threshold: list[float]
     severity: list[float]
     is_anomaly: list[int]
+    shifted_since: list[int]
     done: list[int]
     of: list[int]
 

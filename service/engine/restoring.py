@@ -13,8 +13,8 @@ from models.base import State
 from models.blocks import Int
 from models.options import StreamOptions
 from models.recent import RecentBlock
-from models.slots import SnapshotBlock
 from models.snapshot import WHOLE, Parts, SnapshotError, SnapshotFormat
+from models.snapshot_block import SnapshotBlock
 from service.engine.alerts import Alerts
 from service.engine.batcher import Batcher
 from service.engine.directory import Directory, id_error

@@ -9,12 +9,12 @@ import msgspec
 
 from models.bank import StreamBank
 from models.blocks import Bool, Int
-from models.slots import SnapshotBlock
 from models.snapshot import FORMAT_VERSION, WHOLE, Parts, SnapshotError, SnapshotFormat
+from models.snapshot_block import SnapshotBlock
 from models.spec import Spec
-from service.engine.alerts import Watch
 from service.engine.model import Stream
 from service.engine.ports import Entry
+from service.engine.watch import Watch
 
 HEAD: Final = "head"
 _SUM_BYTES: Final = 4

@@ -13,6 +13,7 @@ from models.blocks import Int
 from models.cadence import silent
 from models.checkpoint import CheckpointError
 from models.options import StreamOptions
+from service.engine import slot_jobs
 from service.engine.batcher import Batcher
 from service.engine.conclusion import Conclusion
 from service.engine.directory import Directory
@@ -121,7 +122,7 @@ class Streams:
             return self._create(stream_id, own), False
         stream.own, stream.options = kept | own, options
         self._touch(stream)
-        await self._batcher.run(partial(_configure, stream))
+        await self._batcher.run(partial(slot_jobs.configure, stream))
         return stream, False
 
     async def reset(self, stream: Stream) -> None:
@@ -134,10 +135,28 @@ class Streams:
         self.check_ready()
         self._check_here(stream)
         self._touch(stream)
+        slots, options = slots_of([stream]), replace(stream.options, start="own")
+        stream.model.changes.begin(slots, self._clock.monotonic())
+        await self._batcher.run(
+            partial(slot_jobs.start, stream.model, slots, options),
+            then=partial(self._conclusion.close_alert, stream),
+        )
+
+    async def accept_baseline(self, stream: Stream) -> None:
+        """Take a stream's last observations as its usual level; resolve an open alert.
+
+        Raises:
+            TooFewObservations: If too few of them are held; nothing changes then.
+            UnknownStream: If it was deleted meanwhile.
+            NotReady: If the engine is starting or stopping.
+        """
+        self.check_ready()
+        self._check_here(stream)
+        self._touch(stream)
+        # a whole new window: what is stored of the old one does not count
         stream.model.changes.begin(slots_of([stream]), self._clock.monotonic())
         await self._batcher.run(
-            partial(_start, stream.model, slots_of([stream]), replace(stream.options, start="own")),
-            then=partial(self._conclusion.close_alert, stream),
+            partial(slot_jobs.accept, stream), then=partial(self._conclusion.close_alert, stream)
         )
 
     async def forget(self, stream_id: str) -> None:
@@ -168,7 +187,7 @@ class Streams:
             self._conclusion.close_alert(stream)
             stream.model.give_back(stream.slot)
 
-        return self._batcher.run(partial(_clear, stream), then=then)
+        return self._batcher.run(partial(slot_jobs.clear, stream), then=then)
 
     async def reload(self, name: str, load: Callable[[], StreamBank]) -> Model:
         """Let a model serve from what `load` gives, its streams going on; or begin to serve it.
@@ -221,7 +240,7 @@ class Streams:
             slots: Int = np.array(chosen, np.int64)
             model.changes.begin(slots, now)
             model.changes.touch(slots, now)
-            self._batcher.run(partial(_start, model, slots, options))
+            self._batcher.run(partial(slot_jobs.start, model, slots, options))
 
     def _check_here(self, stream: Stream) -> None:
         if stream.model.streams[stream.slot] is not stream:
@@ -229,18 +248,3 @@ class Streams:
 
     def _touch(self, stream: Stream) -> None:
         stream.model.changes.touch(slots_of([stream]), self._clock.monotonic())
-
-
-# Jobs look the bank up when they run: it may have been replaced since they were asked for.
-
-
-def _start(model: Model, slots: Int, options: StreamOptions) -> None:
-    model.bank.start(slots, options)
-
-
-def _configure(stream: Stream) -> None:
-    stream.model.bank.configure(slots_of([stream]), stream.options)
-
-
-def _clear(stream: Stream) -> None:
-    stream.model.bank.clear(slots_of([stream]))

@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from models.blocks import NO_SEQ, Anomaly, Bool, Refusal
+from models.blocks import NO_SEQ, NO_TIME, Anomaly, Bool, Refusal
 from service.engine.columns import Answer, Judged, Request
 from service.engine.errors import BANK_REFUSALS, RowError
 from service.ingest.arrow_contributors import CONTRIBUTORS, add_contributors
@@ -14,11 +14,12 @@ from service.ingest.arrow_texts import add_ids, add_structs, is_all
 from service.ingest.encode import PHASES, refused
 
 _TEXT: Final = pa.string()
+_TIME: Final = pa.timestamp("us", "UTC")
 _NUMBER: Final = pa.float64()
 SCHEMA: Final = pa.schema(
     {
         "stream_id": _TEXT,
-        "timestamp": pa.timestamp("us", "UTC"),
+        "timestamp": _TIME,
         "seq": pa.int64(),
         "phase": pa.dictionary(pa.int8(), _TEXT),
         "score": _NUMBER,
@@ -26,6 +27,7 @@ SCHEMA: Final = pa.schema(
         "threshold": _NUMBER,
         "severity": _NUMBER,
         "is_anomaly": pa.bool_(),
+        "level_shift_since": _TIME,
         "contributors": CONTRIBUTORS,
         "alert": pa.struct({"event_id": _TEXT, "status": _TEXT}),
         "progress": pa.struct({"done": pa.int32(), "of": pa.int32()}),
@@ -38,16 +40,18 @@ _NUMBERS: Final = {
     "refusal": np.int8,
     "phase": np.int8,
     "score": np.float64,
+    "smoothed": np.float64,
     "threshold": np.float64,
     "severity": np.float64,
     "is_anomaly": np.int8,
+    "shifted_since": np.int64,
     "done": np.int32,
     "of": np.int32,
 }
 _NOT_JUDGED: Final = -1
 """Stands as the refusal of rows that reached no bank."""
 _UNKNOWN, _YES, _FINE = int(Anomaly.UNKNOWN), int(Anomaly.YES), int(Refusal.NONE)
-_FLOAT_BYTES: Final = 8
+_TIME_BYTES: Final = 8
 
 
 def _example() -> Any:
@@ -124,12 +128,15 @@ def _add_keys(body: Body, columns: dict[str, Any], taken: Bool | None) -> None:
 
 def _add_scores(body: Body, columns: dict[str, Any], taken: Bool | None) -> None:
     size = len(columns["score"])
-    body.add(size, _and(np.isfinite(columns["score"]), taken), columns["score"])
-    body.add_nulls(size, bytes(_FLOAT_BYTES * size))  # scores are not smoothed
-    for name in ("threshold", "severity"):
+    for name in ("score", "smoothed", "threshold", "severity"):
         body.add(size, _and(np.isfinite(columns[name]), taken), columns[name])
     anomaly = columns["is_anomaly"]
     body.add(size, _and(anomaly != _UNKNOWN, taken), bits(anomaly == _YES))
+    is_shifted = _and(columns["shifted_since"] != NO_TIME, taken)
+    if np.count_nonzero(is_shifted):
+        body.add(size, is_shifted, columns["shifted_since"])
+    else:
+        body.add_nulls(size, bytes(_TIME_BYTES * size))
 
 
 def _alerts(answer: Answer) -> dict[int, tuple[str, ...]]:

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import msgspec
 
-from models.blocks import NO_SEQ, Phase, Refusal
+from models.blocks import NO_SEQ, NO_TIME, Phase, Refusal
 from service.engine import ports
-from service.engine.alerts import contributors
 from service.engine.columns import Answer, Judged
 from service.engine.errors import BANK_REFUSALS, RowError
 from service.engine.ports import Alert, Scored, VerdictLists
+from service.engine.watch import contributors
 from service.ingest.schemas import (
     AlertMark,
     AlertView,
@@ -91,6 +91,9 @@ def alert_view(alert: Alert) -> AlertView:
         severity=alert.severity,
         peak_severity=alert.peak_severity,
         anomalies=alert.anomalies,
+        level_shift_since=(
+            None if alert.level_shift_since is None else alert.level_shift_since / _MICROSECONDS
+        ),
         contributors=_contributors(alert.contributors),
     )
 
@@ -115,15 +118,16 @@ def verdict_rows(judged: Judged) -> list[Verdict | RowError]:
             phase=PHASES[phase],
             # what is not itself is NaN: unknown
             score=score if score == score else None,  # noqa: PLR0124
-            smoothed_score=None,
+            smoothed_score=smoothed if smoothed == smoothed else None,  # noqa: PLR0124
             threshold=threshold if threshold == threshold else None,  # noqa: PLR0124
             severity=severity if severity == severity else None,  # noqa: PLR0124
             is_anomaly=_ANOMALY[is_anomaly],
+            level_shift_since=None,
             contributors=None,
             alert=None,
             progress=None,
         )
-        for stream_id, at, seq, phase, score, threshold, severity, is_anomaly in table
+        for stream_id, at, seq, phase, score, smoothed, threshold, severity, is_anomaly in table
     ]
     _mend(rows, judged)
     return rows
@@ -134,18 +138,19 @@ def verdict_row(judged: Judged) -> Verdict | RowError:
     lists, row = judged.scored.lists, judged.start
     if lists.refusal[row]:
         return BANK_REFUSALS[Refusal(lists.refusal[row])]
-    seq, score = lists.seqs[row], lists.score[row]
-    threshold, severity = lists.threshold[row], lists.severity[row]
+    seq, score, smoothed = lists.seqs[row], lists.score[row], lists.smoothed[row]
+    threshold, severity, since = lists.threshold[row], lists.severity[row], lists.shifted_since[row]
     verdict = Verdict(
         stream_id=judged.scored.stream_ids[row],
         timestamp=lists.times[row] / _MICROSECONDS,
         seq=None if seq == NO_SEQ else seq,
         phase=PHASES[lists.phase[row]],
         score=score if score == score else None,  # noqa: PLR0124 - NaN, as above
-        smoothed_score=None,
+        smoothed_score=smoothed if smoothed == smoothed else None,  # noqa: PLR0124
         threshold=threshold if threshold == threshold else None,  # noqa: PLR0124
         severity=severity if severity == severity else None,  # noqa: PLR0124
         is_anomaly=_ANOMALY[lists.is_anomaly[row]],
+        level_shift_since=None if since == NO_TIME else since / _MICROSECONDS,
         contributors=None,
         alert=None,
         progress=Progress(lists.done[row], lists.of[row]) if lists.of[row] else None,
@@ -162,6 +167,7 @@ def _told(lists: VerdictLists) -> tuple[Sequence[Any], ...]:
         lists.seqs,
         lists.phase,
         lists.score,
+        lists.smoothed,
         lists.threshold,
         lists.severity,
         lists.is_anomaly,
@@ -169,7 +175,7 @@ def _told(lists: VerdictLists) -> tuple[Sequence[Any], ...]:
 
 
 def _mend(rows: list[Verdict | RowError], judged: Judged) -> None:
-    """Put in what few rows have: progress, contributors, a mark, or a refusal instead of it all."""
+    """Put in what few rows have: progress, a shift, why, a mark, or a refusal instead of it all."""
     scored, start, stop = judged.scored, judged.start, judged.stop
     lists = scored.lists
     of, refusal = lists.of[start:stop], lists.refusal[start:stop]
@@ -177,12 +183,21 @@ def _mend(rows: list[Verdict | RowError], judged: Judged) -> None:
         for row, done, steps in zip(rows, lists.done[start:stop], of, strict=True):
             if isinstance(row, Verdict) and steps:
                 row.progress = Progress(done, steps)
+    _add_shifts(rows, lists.shifted_since[start:stop])
     if len(scored.verdicts.explanations.rows) or scored.marks:
         _add_reasons(rows, scored, start)
     if any(refusal):
         for at, code in enumerate(refusal):
             if code:
                 rows[at] = BANK_REFUSALS[Refusal(code)]
+
+
+def _add_shifts(rows: Sequence[Verdict | RowError], shifted_since: list[int]) -> None:
+    if shifted_since.count(NO_TIME) == len(rows):
+        return
+    for row, since in zip(rows, shifted_since, strict=True):
+        if isinstance(row, Verdict) and since != NO_TIME:
+            row.level_shift_since = since / _MICROSECONDS
 
 
 def _add_reasons(rows: Sequence[Verdict | RowError], scored: Scored, start: int) -> None:

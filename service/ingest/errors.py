@@ -21,6 +21,7 @@ STATUS: Final = {
     "overloaded": 429,
     "not-ready": 503,
     "unknown-stream": 404,
+    "too-few-observations": 409,
     "malformed-json": 400,
     "malformed-arrow": 400,
     "unsupported-media-type": 415,

@@ -68,6 +68,11 @@ _PROBLEMS: Final = {
         "this is no JSON",
     ),
     404: ("There is no such stream.", "unknown-stream", f"there is no stream '{STREAM}'"),
+    409: (
+        "Too few observations of the stream are held.",
+        "too-few-observations",
+        f"of stream '{STREAM}' fewer than 30 observations are held",
+    ),
     413: (
         "More bytes than a request may have.",
         "body-too-large",

@@ -17,6 +17,12 @@ Values = Annotated[
 ]
 
 
+Shift = Annotated[
+    float | None,
+    Meta(description="Epoch seconds since which the stream's level is another; null: it is not."),
+]
+
+
 class Observation(Struct, kw_only=True, forbid_unknown_fields=True):
     """One observation: a time and a value for every metric."""
 
@@ -67,6 +73,7 @@ class Verdict(Struct, kw_only=True):
     threshold: float | None
     severity: float | None
     is_anomaly: bool | None
+    level_shift_since: Shift
     contributors: list[Contributor] | None
     alert: AlertMark | None
     progress: Progress | None
@@ -105,6 +112,7 @@ class AlertView(Struct, kw_only=True):
     severity: float
     peak_severity: float
     anomalies: int
+    level_shift_since: Shift
     contributors: list[Contributor]
 
 

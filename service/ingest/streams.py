@@ -85,6 +85,7 @@ def _model_view(model: Model, default: Model | None) -> ModelView:
         scoring=spec.scoring.rule,
         window=spec.threshold.window,
         z=spec.threshold.z,
+        false_alarms_per_day=spec.threshold.false_alarms_per_day,
         policy=spec.threshold.policy,
         streams=model.n_streams,
         is_default=model is default,
@@ -117,6 +118,24 @@ async def reset_stream(request: Request, stream_id: openapi.StreamId) -> StreamV
     streams = engine_of(request).streams
     stream = await streams.find(stream_id)
     await streams.reset(stream)
+    return await _view(request, stream)
+
+
+@router.post(
+    f"/streams/{STREAM_ID}/accept-baseline",
+    tags=["streams"],
+    summary="Take a new level as the usual one",
+    responses={**openapi.answer("stream"), **openapi.problems(404, 409, 422, 503)},
+)
+async def accept_baseline(request: Request, stream_id: openapi.StreamId) -> StreamView:
+    """Set threshold and scale by the stream's last observations, resolve an open alert.
+
+    For a level shift that is to stay, such as another load or a new part. 30 observations at
+    least must be held.
+    """
+    streams = engine_of(request).streams
+    stream = await streams.find(stream_id)
+    await streams.accept_baseline(stream)
     return await _view(request, stream)
 
 
@@ -189,18 +208,27 @@ async def _view(request: Request, stream: Stream) -> StreamView:
         created_at=stream.created_at / _MICROSECONDS,
         observations=known["seen"],
         anomalies=known["anomalies"],
-        last_timestamp=(
-            None if known["last_time"] == NO_TIME else known["last_time"] / _MICROSECONDS
-        ),
+        last_timestamp=_seconds(known["last_time"]),
         missing_values=known["missing"],
         usual_step_s=(known["step_us"] or known["pace_us"]) / _MICROSECONDS or None,
         is_silent=known["is_silent"],
         last_seq=None if known["last_seq"] == NO_SEQ else known["last_seq"],
-        score=None if math.isnan(known["score"]) else known["score"],
-        threshold=None if math.isnan(known["threshold"]) else known["threshold"],
+        score=_or_none(known["score"]),
+        smoothed_score=_or_none(known["smoothed"]),
+        threshold=_or_none(known["threshold"]),
+        level_shift_since=_seconds(known["shifted_since"]),
         scores_held=known["scores_held"],
-        z=options.z or default.z,
+        z=known["z"],
+        false_alarms_per_day=known["asked"] or None,
         sigma_floor=options.sigma_floor or default.sigma_floor,
         policy=options.policy or default.policy,
         start=options.start,
     )
+
+
+def _seconds(time: int) -> float | None:
+    return None if time == NO_TIME else time / _MICROSECONDS
+
+
+def _or_none(number: float) -> float | None:
+    return None if math.isnan(number) else number

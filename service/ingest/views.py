@@ -5,6 +5,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.spec import Policy
+from service.engine.stream_options import LEAST_FALSE_ALARMS
 from service.ingest.schemas import PhaseName
 
 _LARGEST: Final = 1e9
@@ -17,7 +18,15 @@ class StreamOptionsBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     model: str | None = Field(None, description="Name of a loaded model.")
-    z: float | None = Field(None, gt=0, le=_LARGEST)
+    z: float | None = Field(
+        None, gt=0, le=_LARGEST, description="Sigmas of the level; not with false_alarms_per_day."
+    )
+    false_alarms_per_day: float | None = Field(
+        None,
+        ge=LEAST_FALSE_ALARMS,
+        le=_LARGEST,
+        description="Asked for; z is found for it and kept up.",
+    )
     sigma_floor: float | None = Field(None, gt=0, le=_LARGEST)
     policy: Policy | None = None
     start: Literal["own", "reference"] | None = Field(
@@ -42,9 +51,14 @@ class StreamView(BaseModel):
     )
     is_silent: bool = Field(description="Nothing has come for ten usual steps.")
     score: float | None
+    smoothed_score: float | None
     threshold: float | None
+    level_shift_since: float | None = Field(
+        description="Since when its level is another; null: it is not."
+    )
     scores_held: int = Field(description="Scores in the threshold's window.")
-    z: float
+    z: float = Field(description="As it counts now, given or found.")
+    false_alarms_per_day: float | None = Field(description="Asked for; null: z is given.")
     sigma_floor: float
     policy: Policy
     start: Literal["own", "reference"]
@@ -66,7 +80,8 @@ class ModelView(BaseModel):
     metrics: list[str]
     scoring: str
     window: int
-    z: float
+    z: float = Field(description="Counts where false_alarms_per_day is null.")
+    false_alarms_per_day: float | None
     policy: Policy
     streams: int
     is_default: bool

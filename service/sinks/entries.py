@@ -1,13 +1,13 @@
 """Verdicts and alerts as texts: the columns of stream entries, and what live channels carry."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
-from models.blocks import NO_SEQ, Anomaly, Float64, Phase
+from models.blocks import NO_SEQ, NO_TIME, Anomaly, Bool, Float64, Phase
 from service.engine.ports import Alert, Contributor
 from service.sinks.rows import Rows
 
@@ -56,9 +56,11 @@ class _LiveVerdict(msgspec.Struct, omit_defaults=True, gc=False):
     seq: int | None = None
     phase: str | None = None
     score: float | None = None
+    smoothed_score: float | None = None
     threshold: float | None = None
     severity: float | None = None
     is_anomaly: bool | None = None
+    level_shift_since: float | None = None
 
 
 def verdict_entries(rows: Rows) -> Entries:
@@ -70,19 +72,20 @@ def verdict_entries(rows: Rows) -> Entries:
     Args:
         rows: At least one.
     """
-    unknown = _unknown(rows)
-    seconds = rows.times / 1e6
-    values = _values(rows, seconds)
-    for name, places in unknown.items():
+    nowhere, partly = _unknown(rows)
+    floats = _floats(rows, nowhere)
+    values = _values(rows, floats) | {name: [None] * len(rows) for name in nowhere}
+    for name, places in partly.items():
         _forget(values[name], places)
-    texts = _texts(rows, seconds, values)
-    for name, places in unknown.items():
+    texts: Texts = {
+        name: _texts(name, column, floats, rows)
+        for name, column in values.items()
+        if name not in nowhere
+    }
+    for name, places in partly.items():
         _forget(texts[name], places)
-        if len(places) == len(rows):
-            del texts[name]
-    is_complete = not any(unknown[name] for name in texts if name in unknown)
     live = _encode(list(map(_LiveVerdict, *values.values())))
-    return Entries(texts, is_complete, [live])
+    return Entries(texts, not partly, [live])
 
 
 def alert_entries(alerts: Sequence[Alert]) -> Entries:
@@ -92,50 +95,79 @@ def alert_entries(alerts: Sequence[Alert]) -> Entries:
         alerts: At least one.
     """
     many = [_alert_fields(alert) for alert in alerts]
+    columns = {name: [fields[name] for fields in many] for name in many[0]}
     texts: Texts = {
-        name: [TEXT[type(fields[name])](fields[name]) for fields in many] for name in many[0]
+        name: [None if value is None else TEXT[type(value)](value) for value in column]
+        for name, column in columns.items()
+        if any(value is not None for value in column)
     }
-    return Entries(texts, is_complete=True, messages=[_encode(fields) for fields in many])
+    is_complete = not any(None in column for column in texts.values())
+    return Entries(texts, is_complete, messages=[_encode(fields) for fields in many])
 
 
-def _unknown(rows: Rows) -> dict[str, list[int]]:
-    """Say of the fields that may be unknown in which rows they are."""
-    is_unknown = {
+def _unknown(rows: Rows) -> tuple[set[str], dict[str, list[int]]]:
+    """Say which fields are known of no row, and of others in which rows they are unknown."""
+    are_unknown: dict[str, Bool] = {
         "seq": rows.seqs == NO_SEQ,
         "score": ~np.isfinite(rows.score),
+        "smoothed_score": ~np.isfinite(rows.smoothed),
         "threshold": ~np.isfinite(rows.threshold),
         "severity": ~np.isfinite(rows.severity),
         "is_anomaly": rows.is_anomaly == Anomaly.UNKNOWN,
+        "level_shift_since": rows.shifted_since == NO_TIME,
     }
-    return {name: column.nonzero()[0].tolist() for name, column in is_unknown.items()}
+    nowhere = {name for name, mask in are_unknown.items() if np.count_nonzero(mask) == len(rows)}
+    partly = {
+        name: mask.nonzero()[0].tolist()
+        for name, mask in are_unknown.items()
+        if name not in nowhere and np.count_nonzero(mask)
+    }
+    return nowhere, partly
 
 
-def _values(rows: Rows, seconds: Float64) -> Values:
-    return {
+def _floats(rows: Rows, nowhere: Container[str]) -> dict[str, Float64]:
+    """Give the columns of floats, but for those that are known nowhere."""
+    floats = {
+        "timestamp": rows.times / 1e6,
+        "score": rows.score,
+        "smoothed_score": rows.smoothed,
+        "threshold": rows.threshold,
+        "severity": rows.severity,
+        "level_shift_since": rows.shifted_since / 1e6,
+    }
+    return {name: column for name, column in floats.items() if name not in nowhere}
+
+
+def _values(rows: Rows, floats: dict[str, Float64]) -> Values:
+    """Give all columns in the order of the fields of `_LiveVerdict`."""
+    values: Values = {
         "stream_id": rows.stream_ids,
         "model": rows.models,
-        "timestamp": seconds.tolist(),
+        "timestamp": [],
         "seq": rows.seqs.tolist(),
         "phase": PHASES[rows.phase].tolist(),
-        "score": rows.score.tolist(),
-        "threshold": rows.threshold.tolist(),
-        "severity": rows.severity.tolist(),
+        "score": [],
+        "smoothed_score": [],
+        "threshold": [],
+        "severity": [],
         "is_anomaly": IS_ANOMALY[rows.is_anomaly].tolist(),
+        "level_shift_since": [],
     }
+    return values | {name: column.tolist() for name, column in floats.items()}
 
 
-def _texts(rows: Rows, seconds: Float64, values: Values) -> Texts:
-    return {
-        "stream_id": values["stream_id"],
-        "model": values["model"],
-        "timestamp": _float_texts(seconds, values["timestamp"]),
-        "seq": _json_texts(values["seq"]),
-        "phase": values["phase"],
-        "score": _float_texts(rows.score, values["score"]),
-        "threshold": _float_texts(rows.threshold, values["threshold"]),
-        "severity": _float_texts(rows.severity, values["severity"]),
-        "is_anomaly": IS_ANOMALY_TEXTS[rows.is_anomaly].tolist(),
-    }
+def _texts(
+    name: str, values: list[Any], floats: dict[str, Float64], rows: Rows
+) -> list[str | None]:
+    """Write a column; one that is text already stays the list it is."""
+    if name in floats:
+        return _float_texts(floats[name], values)
+    if name == "seq":
+        return _json_texts(values)
+    if name == "is_anomaly":
+        texts: list[str | None] = IS_ANOMALY_TEXTS[rows.is_anomaly].tolist()
+        return texts
+    return values
 
 
 def _forget(column: list[Any], places: list[int]) -> None:
@@ -160,7 +192,9 @@ def _float_texts(column: Float64, values: list[float | None]) -> list[str | None
     return texts
 
 
-def _alert_fields(alert: Alert) -> dict[str, str | int | float | tuple[Contributor, ...]]:
+def _alert_fields(
+    alert: Alert,
+) -> dict[str, str | int | float | tuple[Contributor, ...] | None]:
     return {
         "event_id": alert.event_id,
         "stream_id": alert.stream_id,
@@ -172,5 +206,8 @@ def _alert_fields(alert: Alert) -> dict[str, str | int | float | tuple[Contribut
         "severity": alert.severity,
         "peak_severity": alert.peak_severity,
         "anomalies": alert.anomalies,
+        "level_shift_since": (
+            None if alert.level_shift_since is None else alert.level_shift_since / 1e6
+        ),
         "contributors": alert.contributors,
     }

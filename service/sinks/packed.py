@@ -8,13 +8,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.blocks import Float64, Int
+from models.blocks import NO_TIME, Float64, Int
 from service.engine.ports import Scored
 from service.sinks.rows import ROWS_AT_ONCE, Rows, rows_of
 
 PackedEntry = dict[str, str | bytes]
 """An entry's values by field."""
-FORMAT: Final = "1"
+FORMAT: Final = "2"
 """Version of what stands in an entry; another one for every change that readers would notice."""
 
 
@@ -30,10 +30,14 @@ COLUMNS: Final = {
     "seq": _Column("seqs", "<i8"),
     "phase": _Column("phase", "<i1"),
     "score": _Column("score", "<f8"),
+    "smoothed_score": _Column("smoothed", "<f8"),
     "threshold": _Column("threshold", "<f8"),
     "severity": _Column("severity", "<f8"),
     "is_anomaly": _Column("is_anomaly", "<i1"),
 }
+SHIFT: Final = "level_shift_since"
+"""A column of times as well, which has nothing in it where no level is shifted."""
+_TIME: Final = np.dtype("<i8")
 ROW_BYTES: Final = sum(np.dtype(column.kind).itemsize for column in COLUMNS.values())
 ENTRY_BYTES: Final = 70_000
 """What a narrow link carries within the timeout; with ids of usual length some 1,000 verdicts."""
@@ -55,8 +59,10 @@ class PackedVerdicts:
         timestamp: Event times, microseconds UTC, int64 `[R]`.
         seq: Sequence numbers, -1 where there is none, int64 `[R]`.
         phase: 0 washout, 1 warm-up, 2 live, int8 `[R]`.
-        score, threshold, severity: NaN where unknown, float64 `[R]`.
+        score, smoothed_score, threshold, severity: NaN where unknown, float64 `[R]`.
         is_anomaly: -1 unknown, 0 no, 1 yes, int8 `[R]`.
+        level_shift_since: Times since which levels are others, microseconds UTC, the smallest
+            int64 where they are not, int64 `[R]`.
     """
 
     model: str
@@ -65,9 +71,11 @@ class PackedVerdicts:
     seq: Int
     phase: NDArray[np.int8]
     score: Float64
+    smoothed_score: Float64
     threshold: Float64
     severity: Float64
     is_anomaly: NDArray[np.int8]
+    level_shift_since: Int
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -95,6 +103,7 @@ def unpacked(fields: Mapping[bytes, bytes]) -> PackedVerdicts:
     if len(stream_ids) != rows:
         raise PackedError(f"stream_ids holds {len(stream_ids)} rows instead of {rows}")
     columns = {name: _column(fields, name, rows) for name in COLUMNS}
+    columns[SHIFT] = _shifts(fields, rows)
     return PackedVerdicts(model=model, stream_ids=stream_ids, **columns)
 
 
@@ -130,7 +139,8 @@ def fitting_together(entries: Iterable[PackedEntry]) -> Iterator[list[PackedEntr
 def _fitting(rows: Rows) -> Iterator[PackedEntry]:
     # not kept for the next block with the same ids: to compare them takes as long as to write them
     ids = msgspec.json.encode(rows.stream_ids)
-    if len(rows) > 1 and len(ids) + ROW_BYTES * len(rows) > ENTRY_BYTES:
+    row_bytes = ROW_BYTES + _TIME.itemsize * _is_any_shifted(rows)
+    if len(rows) > 1 and len(ids) + row_bytes * len(rows) > ENTRY_BYTES:
         for half in rows.parts((len(rows) + 1) // 2):
             yield from _fitting(half)
     else:
@@ -140,7 +150,13 @@ def _fitting(rows: Rows) -> Iterator[PackedEntry]:
 def _entry(rows: Rows, ids: bytes) -> PackedEntry:
     columns = {name: _bytes_of(getattr(rows, one.of_rows), one) for name, one in COLUMNS.items()}
     texts = {"model": rows.models[0], "rows": str(len(rows)), "format": FORMAT}
+    is_told = _is_any_shifted(rows)
+    columns[SHIFT] = rows.shifted_since.astype(_TIME, copy=False).tobytes() if is_told else b""
     return {**texts, "stream_ids": ids, **columns}
+
+
+def _is_any_shifted(rows: Rows) -> bool:
+    return bool((rows.shifted_since != NO_TIME).any())
 
 
 def _bytes_of(column: NDArray[Any], kind: _Column) -> bytes:
@@ -149,9 +165,19 @@ def _bytes_of(column: NDArray[Any], kind: _Column) -> bytes:
     return column.astype(kind.kind, copy=False).tobytes()
 
 
+def _shifts(fields: Mapping[bytes, bytes], rows: int) -> Int:
+    is_any = len(_field(fields, SHIFT)) > 0
+    since: Int = _numbers(fields, SHIFT, rows, _TIME) if is_any else np.full(rows, NO_TIME)
+    since.flags.writeable = False
+    return since
+
+
 def _column(fields: Mapping[bytes, bytes], name: str, rows: int) -> Any:
+    return _numbers(fields, name, rows, np.dtype(COLUMNS[name].kind))
+
+
+def _numbers(fields: Mapping[bytes, bytes], name: str, rows: int, kind: np.dtype[Any]) -> Any:
     content = _field(fields, name)
-    kind = np.dtype(COLUMNS[name].kind)
     if len(content) != rows * kind.itemsize:
         wanted = rows * kind.itemsize
         raise PackedError(f"{name} has {len(content)} bytes; {rows} rows take {wanted}")

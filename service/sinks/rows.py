@@ -27,8 +27,9 @@ class Rows:
         times: Event times, microseconds UTC, `[R]`.
         seqs: Sequence numbers, `NO_SEQ` where there is none, `[R]`.
         phase: `Phase` codes, `[R]`.
-        score, threshold, severity: `[R]`.
+        score, smoothed, threshold, severity: `[R]`.
         is_anomaly: `Anomaly` codes, `[R]`.
+        shifted_since: Times since which levels are others, `NO_TIME` where they are not, `[R]`.
     """
 
     stream_ids: list[str]
@@ -37,9 +38,11 @@ class Rows:
     seqs: Int
     phase: NDArray[np.int8]
     score: Float64
+    smoothed: Float64
     threshold: Float64
     severity: Float64
     is_anomaly: NDArray[np.int8]
+    shifted_since: Int
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -54,7 +57,10 @@ class Rows:
         return (self.part(start, start + size) for start in range(0, len(self), size))
 
 
-NUMBERS: Final = ("times", "seqs", "phase", "score", "threshold", "severity", "is_anomaly")
+NUMBERS: Final = (
+    "times", "seqs", "phase", "score", "smoothed", "threshold", "severity", "is_anomaly",
+    "shifted_since",
+)  # fmt: skip
 
 
 def rows_of(blocks: Sequence[Scored], *, only_anomalies: bool = False) -> Rows:

@@ -124,7 +124,7 @@ def test_replay_writes_a_row_an_observation(data_dir: Path) -> None:
     out = data_dir / "[out].csv"
     result = run("replay", file, "--model", "pumps", "--out", out)
     assert result.exit_code == 0, result.stderr
-    assert f"100 observations, 2 anomalies: {out}" in result.stdout
+    assert f"100 observations, 2 anomalies (z 8): {out}" in result.stdout
     with out.open(newline="", encoding="utf-8") as written:
         verdicts = list(csv.DictReader(written))
     assert list(verdicts[0]) == list(Verdict.__struct_fields__)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.integration
 
 FIELDS = {
     "stream_id", "timestamp", "seq", "phase", "score", "smoothed_score", "threshold", "severity",
-    "is_anomaly", "contributors", "alert", "progress",
+    "is_anomaly", "level_shift_since", "contributors", "alert", "progress",
 }  # fmt: skip
 
 
@@ -61,7 +61,9 @@ async def test_one_observation_gets_one_verdict(service: Running) -> None:
     assert verdict["score"] >= 0
     assert verdict["severity"] == pytest.approx(verdict["score"] / verdict["threshold"])
     assert verdict["is_anomaly"] is False
-    assert verdict["smoothed_score"] is verdict["contributors"] is verdict["progress"] is None
+    assert verdict["smoothed_score"] == verdict["score"]  # the first is its own average
+    for name in ("level_shift_since", "contributors", "alert", "progress"):
+        assert verdict[name] is None
 
 
 async def test_many_observations_are_answered_in_the_order_sent(service: Running) -> None:

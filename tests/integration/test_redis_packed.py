@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from models.blocks import NO_SEQ, Anomaly, Phase, Refusal
+from models.blocks import NO_SEQ, NO_TIME, Anomaly, Phase, Refusal
 from service.engine.errors import SinkError
 from service.engine.ports import Delivery, Scored
 from service.keys import Keys
@@ -27,9 +27,11 @@ COLUMNS = {
     "seqs": "seq",
     "phase": "phase",
     "score": "score",
+    "smoothed": "smoothed_score",
     "threshold": "threshold",
     "severity": "severity",
     "is_anomaly": "is_anomaly",
+    "shifted_since": "level_shift_since",
 }
 
 
@@ -45,9 +47,9 @@ async def write(url: str, *deliveries: Delivery, maxlen: int = 1_000_000) -> Non
 def random_block(size: int, model: str) -> Scored:
     """Make a block with something of everything."""
     chance = np.random.default_rng(size)
-    numbers = chance.exponential(size=(3, size)) * 10.0 ** chance.integers(-300, 300, (3, size))
-    numbers[chance.random((3, size)) < 0.2] = nan
-    score, threshold, severity = numbers.tolist()
+    numbers = chance.exponential(size=(4, size)) * 10.0 ** chance.integers(-300, 300, (4, size))
+    numbers[chance.random((4, size)) < 0.2] = nan
+    score, smoothed, threshold, severity = numbers.tolist()
     block = verdicts(
         size,
         seqs=np.where(chance.random(size) < 0.5, NO_SEQ, np.arange(size)).tolist(),
@@ -55,8 +57,10 @@ def random_block(size: int, model: str) -> Scored:
         refusal=chance.choice([Refusal.NONE, Refusal.NONE, Refusal.DUPLICATE], size).tolist(),
         is_anomaly=chance.choice(list(Anomaly), size).tolist(),
         score=score,
+        smoothed=smoothed,
         threshold=threshold,
         severity=severity,
+        shifted_since=np.where(chance.random(size) < 0.5, NO_TIME, TIME).tolist(),
     )
     return replace(scored([f"größe/{row}-泵" for row in range(size)], block), model=model)
 

@@ -8,12 +8,12 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from models.blocks import NO_SEQ, Anomaly, Phase, Refusal
+from models.blocks import NO_SEQ, NO_TIME, Anomaly, Phase, Refusal
 from service.engine.errors import SinkError
 from service.engine.ports import Delivery
 from service.keys import Keys
 from service.sinks.redis import RedisSink
-from tests.deliveries import alert, scored, verdicts
+from tests.deliveries import TIME, alert, scored, verdicts
 from tests.integration.servers import Server, client_of, entries
 
 pytestmark = pytest.mark.integration
@@ -37,9 +37,11 @@ def mixed() -> Delivery:
         seqs=[NO_SEQ, NO_SEQ, 7, NO_SEQ],
         phase=[Phase.WASHOUT, Phase.WARMUP, Phase.LIVE, Phase.LIVE],
         score=[nan, 0.1, 1 / 3, 0.1],
+        smoothed=[nan, 0.1, 0.2, 0.1],
         threshold=[nan, nan, 1e-05, 0.4],
         severity=[nan, nan, 33333.333333333336, 0.25],
         is_anomaly=[Anomaly.UNKNOWN, Anomaly.UNKNOWN, Anomaly.YES, Anomaly.NO],
+        shifted_since=[NO_TIME, NO_TIME, TIME, NO_TIME],
         refusal=[Refusal.NONE, Refusal.NONE, Refusal.NONE, Refusal.OUT_OF_ORDER],
     )
     return Delivery([scored(["new", "young", "odd", "refused"], block)])
@@ -68,6 +70,7 @@ async def test_unknown_fields_are_left_out(sink: RedisSink, reader: Redis) -> No
             "timestamp": "1763762460.123456",
             "phase": "warmup",
             "score": "0.1",
+            "smoothed_score": "0.1",
         },
         {
             "stream_id": "odd",
@@ -76,9 +79,11 @@ async def test_unknown_fields_are_left_out(sink: RedisSink, reader: Redis) -> No
             "seq": "7",
             "phase": "live",
             "score": "0.3333333333333333",
+            "smoothed_score": "0.2",
             "threshold": "1e-05",
             "severity": "33333.333333333336",
             "is_anomaly": "1",
+            "level_shift_since": "1763762400.123456",
         },
     ]
 

@@ -10,7 +10,7 @@ from service.engine.model import Model
 from tests.property.plain import SLOT, Twin
 from tests.property.world import World
 
-CLOSE = ("mean", "sigma", "score", "threshold", "step_us", "pace_us")
+CLOSE = ("mean", "sigma", "score", "smoothed", "threshold", "step_us", "pace_us", "z")
 
 
 async def check_sound(engine: Engine, world: World) -> None:

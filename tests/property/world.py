@@ -9,8 +9,8 @@ import numpy as np
 from models.bank import StreamBank
 from models.blocks import NO_SEQ, NO_TIME, Float64, Refusal, unfit
 from models.options import StreamOptions
-from service.engine.directory import with_options
 from service.engine.errors import BANK_REFUSALS
+from service.engine.stream_options import with_options
 from tests.fakes import block
 from tests.property.plain import NEVER, SLOT, Said, Twin, new_stream
 from tests.property.storing import Holdings

@@ -6,9 +6,10 @@ import pytest
 
 from models.blocks import Phase, Refusal, VerdictBlock
 from models.options import StreamOptions
-from service.engine.alerts import AlertPolicy, Alerts, contributors, event_id
+from service.engine.alerts import AlertPolicy, Alerts
 from service.engine.model import Model, Stream
 from service.engine.ports import Alert
+from service.engine.watch import contributors, event_id
 from tests.engines import METRICS, make_model, verdict_block
 from tests.fakes import ARRIVAL
 

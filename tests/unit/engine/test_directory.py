@@ -1,8 +1,9 @@
 import pytest
 
 from models.options import StreamOptions
-from service.engine.directory import Directory, id_error, with_options
+from service.engine.directory import Directory, id_error
 from service.engine.errors import InvalidOption, NotAdmitted, RowError, UnknownModel, UnknownStream
+from service.engine.stream_options import with_options
 from tests.engines import make_directory, make_model
 
 OPTIONS = StreamOptions()

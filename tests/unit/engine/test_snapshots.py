@@ -7,7 +7,6 @@ import pytest
 from models.bank import StreamBank
 from models.options import StreamOptions
 from models.snapshot import FORMAT_VERSION, SnapshotError
-from service.engine.alerts import Watch
 from service.engine.model import Model, Stream
 from service.engine.ports import Contributor, Entry
 from service.engine.snapshots import (
@@ -19,6 +18,7 @@ from service.engine.snapshots import (
     sealed,
     sum_of_metrics,
 )
+from service.engine.watch import Watch
 from tests.kept import saved_checkpoint
 
 WATCH = Watch(is_open=True, event_id="00", since=1, peak=2.5, why=(Contributor("m0", None, 1, 1),))

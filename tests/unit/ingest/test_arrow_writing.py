@@ -113,9 +113,19 @@ def test_an_anomaly_has_its_alert_and_contributors() -> None:
     assert (anomaly["is_anomaly"], anomaly["seq"], anomaly["phase"]) == (True, 2**63 - 1, "live")
     assert round(anomaly["timestamp"].timestamp() * 1e6) == ARRIVAL + 1_000_000
     assert (normal["is_anomaly"], normal["seq"]) == (False, None)
-    for name in ("contributors", "alert", "progress", "error", "smoothed_score"):
+    for name in ("contributors", "alert", "progress", "error", "level_shift_since"):
         assert normal[name] is None
+    assert (normal["smoothed_score"], anomaly["smoothed_score"]) == (0.5, 3.0)
     assert anomaly["error"] is None
+
+
+def test_a_level_shift_is_told_since_when() -> None:
+    """A time in the rows of the shift, null in others and in one that was refused."""
+    since = ARRIVAL - 500_000
+    block = verdict_block([0.5, 0.9, 3.0, 3.0], shifted={1: since, 2: since, 3: since})
+    block.refusal[3] = Refusal.DUPLICATE
+    told = [row["level_shift_since"] for row in rows_of(judged(block))]
+    assert [at and round(at.timestamp() * 1e6) for at in told] == [None, since, since, None]
 
 
 @pytest.mark.parametrize("phase", [Phase.WASHOUT, Phase.WARMUP])
@@ -124,7 +134,10 @@ def test_unknown_is_null(phase: Phase) -> None:
     block = verdict_block([NAN], phase=phase)
     block.done[:], block.of[:] = 3, 60
     (row,) = rows_of(judged(block))
-    for name in ("score", "threshold", "severity", "is_anomaly", "contributors", "alert", "error"):
+    for name in (
+        "score", "smoothed_score", "threshold", "severity", "is_anomaly", "level_shift_since",
+        "contributors", "alert", "error",
+    ):  # fmt: skip
         assert row[name] is None
     assert (row["phase"], row["progress"]) == (phase.name.lower(), {"done": 3, "of": 60})
 

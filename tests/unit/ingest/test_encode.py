@@ -16,6 +16,7 @@ from service.ingest.encode import (
     encode_many,
     refused,
     scored_verdicts,
+    verdict_row,
     verdict_rows,
 )
 from service.ingest.schemas import Verdict
@@ -53,10 +54,11 @@ def test_a_verdict_has_every_field() -> None:
         "seq": None,
         "phase": "live",
         "score": 6.0,
-        "smoothed_score": None,
+        "smoothed_score": 3.0,
         "threshold": 2.0,
         "severity": 3.0,
         "is_anomaly": True,
+        "level_shift_since": None,
         "alert": {"event_id": "00112233aabbccdd", "status": "opened"},
         "progress": None,
     }
@@ -70,7 +72,10 @@ def test_unknown_is_null(phase: Phase) -> None:
     block = verdict_block([NAN], phase=phase)
     block.done[:], block.of[:] = 3, 60
     (verdict,) = strict(encode(verdict_rows(judged(block))))
-    for name in ("score", "threshold", "severity", "is_anomaly", "contributors", "alert"):
+    for name in (
+        "score", "smoothed_score", "threshold", "severity", "is_anomaly", "level_shift_since",
+        "contributors", "alert",
+    ):  # fmt: skip
         assert verdict[name] is None
     assert (verdict["phase"], verdict["progress"]) == (phase.name.lower(), {"done": 3, "of": 60})
 
@@ -174,3 +179,14 @@ def test_an_alert_is_shown_in_seconds() -> None:
     assert (shown["since"], shown["opened_at"]) == (ARRIVAL / 1e6, ARRIVAL / 1e6 + 2)
     assert shown["contributors"][0]["actual"] is None
     assert shown["status"] == "opened"
+    assert shown["level_shift_since"] is None
+    shifted = replace(an_alert(), level_shift_since=ARRIVAL)
+    assert strict(encode(alert_view(shifted)))["level_shift_since"] == ARRIVAL / 1e6
+
+
+def test_a_level_shift_is_told_since_when() -> None:
+    """Of the rows of a shift alone, in epoch seconds, in a block and by itself."""
+    block = verdict_block([0.5, 0.9, 3.0], shifted={1: ARRIVAL - 500_000, 2: ARRIVAL - 500_000})
+    told = [row["level_shift_since"] for row in strict(encode(verdict_rows(judged(block))))]
+    assert told == [None, ARRIVAL / 1e6 - 0.5, ARRIVAL / 1e6 - 0.5]
+    assert strict(encode(verdict_row(judged(block, None, 1, 2))))["level_shift_since"] == told[1]

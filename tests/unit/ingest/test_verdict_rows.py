@@ -3,12 +3,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.blocks import Phase, Refusal
+from models.blocks import NO_TIME, Phase, Refusal
 from service.engine.columns import Answer, Judged
 from service.engine.errors import BANK_REFUSALS, RowError
 from service.engine.ports import Mark
 from service.ingest.encode import answer_rows, encode, encode_many, verdict_row, verdict_rows
 from tests.engines import METRICS, verdict_block
+from tests.fakes import ARRIVAL
 from tests.unit.ingest.test_encode import NAN, judged, strict
 
 
@@ -28,10 +29,13 @@ def slowly(judged: Judged) -> list[Any]:
             "seq": int(block.seqs[row]) if block.seqs[row] >= 0 else None,
             "phase": Phase(int(block.phase[row])).name.lower(),
             "score": float(block.score[row]),
-            "smoothed_score": None,
+            "smoothed_score": float(block.smoothed[row]),
             "threshold": float(block.threshold[row]),
             "severity": float(block.severity[row]),
             "is_anomaly": {-1: None, 0: False, 1: True}[int(block.is_anomaly[row])],
+            "level_shift_since": (
+                int(block.shifted_since[row]) / 1e6 if block.shifted_since[row] != NO_TIME else None
+            ),
             "contributors": None,
             "alert": {"event_id": mark.event_id, "status": mark.status} if mark else None,
             "progress": None,
@@ -49,7 +53,7 @@ def slowly(judged: Judged) -> list[Any]:
             verdict["contributors"] = many
         if block.of[row]:
             verdict["progress"] = {"done": int(block.done[row]), "of": int(block.of[row])}
-        for name in ("score", "threshold", "severity"):
+        for name in ("score", "smoothed_score", "threshold", "severity"):
             verdict[name] = verdict[name] if np.isfinite(verdict[name]) else None
         told.append(verdict)
     return told
@@ -67,6 +71,8 @@ def test_rows_are_what_stands_in_the_block(seed: int) -> None:
     block.phase[early], block.is_anomaly[early] = Phase.WARMUP, -1
     block.score[early] = block.threshold[early] = block.severity[early] = NAN
     block.done[early], block.of[early] = 3, 60
+    block.smoothed[random.random(12) < 0.3] = NAN
+    block.shifted_since[random.random(12) < random.choice([0.0, 0.4])] = ARRIVAL - 7_000_000
     count = int(random.integers(0, 12))
     marks = {int(at): Mark(f"{at:016x}", "open") for at in random.permutation(12)[:count]}
     for start, stop in ((0, 12), (3, 9), (5, 6), (11, 12), (4, 6)):

@@ -1,6 +1,7 @@
 """Entries written by columns say what they said when they were written row by row."""
 
 import json
+from dataclasses import replace
 from math import inf, isfinite, nan
 from typing import Any
 
@@ -9,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.blocks import MAX_TIME, NO_SEQ, Anomaly, Phase, Refusal
+from models.blocks import MAX_TIME, NO_SEQ, NO_TIME, Anomaly, Phase, Refusal
 from service.engine.ports import Scored
 from service.sinks.entries import Entries, alert_entries, verdict_entries
 from service.sinks.rows import rows_of
-from tests.deliveries import alert, scored, verdicts
+from tests.deliveries import TIME, alert, scored, verdicts
 
 ODD_NUMBERS = [nan, inf, -inf, 0.0, -0.0, 1.0, 1e-4, 9.999e-5, 1e-7, 1e15, 1e16, 1e300, 5e-324]
 NUMBERS = st.sampled_from(ODD_NUMBERS) | st.floats()
@@ -24,9 +25,11 @@ ROW = st.fixed_dictionaries(
         "phase": st.sampled_from(Phase),
         "refusal": st.just(Refusal.NONE) | st.sampled_from(Refusal),
         "score": NUMBERS,
+        "smoothed": NUMBERS,
         "threshold": NUMBERS,
         "severity": NUMBERS,
         "is_anomaly": st.sampled_from(Anomaly),
+        "shifted_since": st.just(NO_TIME) | st.integers(-MAX_TIME, MAX_TIME),
     }
 )
 IDS = st.text(min_size=1, max_size=8)
@@ -55,9 +58,13 @@ def fields_one_by_one(block: Scored) -> list[dict[str, Any]]:
                 "seq": None if lists.seqs[row] == NO_SEQ else lists.seqs[row],
                 "phase": Phase(lists.phase[row]).name.lower(),
                 "score": lists.score[row],
+                "smoothed_score": lists.smoothed[row],
                 "threshold": lists.threshold[row],
                 "severity": lists.severity[row],
                 "is_anomaly": {-1: None, 0: False, 1: True}[lists.is_anomaly[row]],
+                "level_shift_since": (
+                    None if lists.shifted_since[row] == NO_TIME else lists.shifted_since[row] / 1e6
+                ),
             }
         )
         for row in range(len(block.verdicts))
@@ -118,7 +125,7 @@ def test_fields_that_no_entry_has_have_no_column() -> None:
     block = verdicts(2, phase=[Phase.WASHOUT] * 2, score=[nan, nan], threshold=[nan, nan])
     found = verdict_entries(rows_of([scored(["a", "b"], block)]))
     assert list(found.texts) == [
-        "stream_id", "model", "timestamp", "phase", "severity", "is_anomaly",
+        "stream_id", "model", "timestamp", "phase", "smoothed_score", "severity", "is_anomaly",
     ]  # fmt: skip
     assert found.is_complete
 
@@ -131,6 +138,18 @@ def test_alerts_are_an_entry_and_a_message_each() -> None:
     messages = [json.loads(message) for message in found.messages]
     assert [message["stream_id"] for message in messages] == found.texts["stream_id"]
     assert json.loads(found.texts["contributors"][0] or "") == messages[0]["contributors"]
+
+
+def test_a_level_shift_is_in_the_entries_of_its_alerts() -> None:
+    """An entry without one has no such field; in the message it is null."""
+    quiet = alert_entries([alert(0)])
+    assert "level_shift_since" not in quiet.texts
+    assert quiet.is_complete
+    found = alert_entries([alert(0), replace(alert(1), level_shift_since=TIME)])
+    assert found.texts["level_shift_since"] == [None, str(TIME / 1e6)]
+    assert not found.is_complete
+    told = [json.loads(message)["level_shift_since"] for message in found.messages]
+    assert told == [None, TIME / 1e6]
 
 
 @pytest.mark.parametrize("code", Phase)
