@@ -17,8 +17,10 @@ _LEAST_START: Final = 0.1
 _FARTHEST: Final = 30.0
 """Median excesses: a cluster that is higher is an event in what was taken as normal, or a seam
 between two recordings; of the heaviest tail that is fitted one in 180 goes so far."""
-_SHAPES: Final = (-0.3, 0.5)
-"""Estimates of a shape from a few dozen clusters scatter beyond what scores are ever like."""
+_SHAPES: Final = (-0.1, 0.5)
+"""Estimates of a shape from a few dozen clusters scatter beyond what scores are ever like. A tail
+that ends, as that of a shape well below 0 does, is none of theirs: a normal one looks so from near,
+and one false alarm a day would be one an hour (`python -m benchmarks.false_alarms`)."""
 
 
 def rolling_sigmas(scores: Float32, spec: ThresholdSpec) -> Float64:

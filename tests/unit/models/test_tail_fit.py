@@ -35,7 +35,7 @@ def found(sigmas: Float64) -> TailSpec:
 
 
 @pytest.mark.parametrize("mean", [0.5, 4.0])
-@pytest.mark.parametrize("shape", [-0.2, 0.0, 0.3])
+@pytest.mark.parametrize("shape", [0.0, 0.2, 0.35])
 def test_the_distribution_of_simulated_clusters_is_found(shape: float, mean: float) -> None:
     """Shape, mean excess, gap, and where the tail begins, of four thousand clusters."""
     tail = found(clustered(4000, shape, mean))
@@ -46,7 +46,7 @@ def test_the_distribution_of_simulated_clusters_is_found(shape: float, mean: flo
     assert tail.clusters == pytest.approx(4000, abs=20)
 
 
-@pytest.mark.parametrize("shape", [-0.2, 0.0, 0.3])
+@pytest.mark.parametrize("shape", [0.0, 0.2, 0.35])
 def test_a_few_hundred_clusters_tell_it_roughly(shape: float) -> None:
     """On average over many samples the estimate is not off, though each one scatters."""
     shapes = [found(clustered(300, shape, 1.0, seed)).shape for seed in range(40)]
@@ -54,7 +54,7 @@ def test_a_few_hundred_clusters_tell_it_roughly(shape: float) -> None:
     assert np.std(shapes) < 0.15
 
 
-@pytest.mark.parametrize(("shape", "told"), [(-2.0, -0.3), (0.95, 0.5)])
+@pytest.mark.parametrize(("shape", "told"), [(-2.0, -0.1), (0.95, 0.5)])
 def test_a_shape_beyond_what_scores_are_like_is_cut(shape: float, told: float) -> None:
     """At either end."""
     assert found(clustered(2000, shape, 1.0)).shape == told
