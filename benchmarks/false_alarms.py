@@ -27,10 +27,10 @@ from benchmarks.normal_streams import Size, Streams, of_machine, simulated
 from models.bank import StreamBank
 from models.blocks import NO_SEQ, Anomaly, Bool, Float64, Int, ObservationBlock
 from models.epochs import FitOptions
-from models.evaluation.alarms import alarms_of
-from models.evaluation.datasets import find, load
-from models.evaluation.layout import Reading
-from models.evaluation.levels import ASKED
+from models.evaluation.metrics.alarms import alarms_of
+from models.evaluation.recordings.datasets import find, load
+from models.evaluation.recordings.layout import Reading
+from models.evaluation.trials.levels import ASKED
 from models.fit import fit
 from models.options import StreamOptions
 from models.recording import MICROSECONDS

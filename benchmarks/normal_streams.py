@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 
 from models.blocks import Bool, Float64
-from models.evaluation.alarms import DAY_S
-from models.evaluation.machine import Machine
+from models.evaluation.metrics.alarms import DAY_S
+from models.evaluation.recordings.machine import Machine
 from service.demo.plant import METRICS, Plant
 
 STEPS_S: Final = (10.0, 60.0, 300.0)

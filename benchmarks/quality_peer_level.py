@@ -8,12 +8,12 @@ import numpy as np
 
 from benchmarks.quality_peer_scores import HIGHEST, Scores
 from models.blocks import NO_SEQ, Anomaly, Bool, Float32, Float64, ObservationBlock, VerdictBlock
-from models.evaluation.adjusted import point_adjusted
-from models.evaluation.alarms import alarms_of
-from models.evaluation.curves import average_precision, roc_auc
-from models.evaluation.figures import Figures, PointAdjusted, Ranking
-from models.evaluation.machine import Machine
-from models.evaluation.volume import volume_under_surface
+from models.evaluation.metrics.adjusted import point_adjusted
+from models.evaluation.metrics.alarms import alarms_of
+from models.evaluation.metrics.curves import average_precision, roc_auc
+from models.evaluation.metrics.volume import volume_under_surface
+from models.evaluation.recordings.machine import Machine
+from models.evaluation.trials.figures import Figures, PointAdjusted, Ranking
 from models.judging import Judge
 from models.record import Record
 from models.shift import Shifts

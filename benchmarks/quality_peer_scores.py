@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.blocks import Float32, Float64
-from models.evaluation.machine import Machine
+from models.evaluation.recordings.machine import Machine
 from models.fit import VALIDATION_SHARE
 from models.scaler import MinMaxScaler
 from models.spec import ScalerSpec

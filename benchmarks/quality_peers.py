@@ -36,11 +36,11 @@ from benchmarks.quality_peer_scores import (
     half_space_trees,
     isolation_forest,
 )
-from models.evaluation import datasets
-from models.evaluation.layout import Reading, Source
-from models.evaluation.machine import Machine
-from models.evaluation.report_means import Summary, means, summary, unique
-from models.evaluation.tables import COLUMNS, cells, markdown, name
+from models.evaluation.recordings import datasets
+from models.evaluation.recordings.layout import Reading, Source
+from models.evaluation.recordings.machine import Machine
+from models.evaluation.report.means import Summary, means, summary, unique
+from models.evaluation.report.tables import COLUMNS, cells, markdown, name
 from models.recording import ReadingError
 
 LEVEL: Final = """\

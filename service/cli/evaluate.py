@@ -7,13 +7,13 @@ from typing import Annotated, Final
 import typer
 from rich.markup import escape
 
-from models.evaluation import datasets
-from models.evaluation.choice import ChoiceError, choices
-from models.evaluation.layout import Reading
-from models.evaluation.report import write_report
-from models.evaluation.running import cores, run
-from models.evaluation.task import Outcome, Task
-from models.evaluation.training import TrainingOptions
+from models.evaluation.recordings import datasets
+from models.evaluation.recordings.layout import Reading
+from models.evaluation.report.writing import write_report
+from models.evaluation.trials.choice import ChoiceError, choices
+from models.evaluation.trials.running import cores, run
+from models.evaluation.trials.task import Outcome, Task
+from models.evaluation.trials.training import TrainingOptions
 from models.recording import ReadingError
 from service.cli.console import (
     TimeColumn,

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from models.evaluation.task import Outcome, Step, Task
+from models.evaluation.trials.task import Outcome, Step, Task
 from service.cli.progress import interruptible
 
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from models.evaluation.choice import choices
-from models.evaluation.datasets import find
-from models.evaluation.layout import Reading
-from models.evaluation.running import run
-from models.evaluation.task import Outcome, Step, Task
-from models.evaluation.training import TrainingOptions
+from models.evaluation.recordings.datasets import find
+from models.evaluation.recordings.layout import Reading
+from models.evaluation.trials.choice import choices
+from models.evaluation.trials.running import run
+from models.evaluation.trials.task import Outcome, Step, Task
+from models.evaluation.trials.training import TrainingOptions
 from service.cli.main import app
 from tests.fakes import normal_values
 from tests.integration.processes import ended, started

@@ -18,9 +18,9 @@ from benchmarks.quality_peer_scores import (
 )
 from benchmarks.quality_peers import FOREST, TREES, main
 from models.blocks import Anomaly, Float64
-from models.evaluation import traffic
-from models.evaluation.machine import Machine
-from models.evaluation.training import TrainingOptions, trained
+from models.evaluation.recordings.machine import Machine
+from models.evaluation.trials import traffic
+from models.evaluation.trials.training import TrainingOptions, trained
 from models.spec import ScoringSpec
 from tests.fakes import normal_values
 from tests.unit.evaluation.machines import EVENT, TEST, TRAIN, machine

@@ -11,7 +11,7 @@ from benchmarks.false_alarms import main as count_false_alarms
 from benchmarks.false_alarms import means_of, parsed, rates_of
 from benchmarks.normal_streams import Size, Streams, of_machine, simulated
 from benchmarks.shifts_cases import BEFORE, cases, followed
-from models.evaluation.machine import Machine
+from models.evaluation.recordings.machine import Machine
 
 TINY = Size(streams=2, days=0.2, train_rows=700, steps_s=(300.0,))
 needs_matplotlib = pytest.mark.skipif(

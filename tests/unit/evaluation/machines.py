@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from models.blocks import Bool
-from models.evaluation.machine import Machine
+from models.evaluation.recordings.machine import Machine
 from tests.fakes import normal_values
 
 TRAIN, TEST = 400, 200

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models.blocks import Bool, Float64
-from models.evaluation.adjusted import point_adjusted, random_f1
+from models.evaluation.metrics.adjusted import point_adjusted, random_f1
 
 
 def naive_f1(labels: Bool, score: Float64) -> float:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from models.blocks import Bool
-from models.evaluation.alarms import GAP, SLACK, alarms_of
-from models.evaluation.segments import joined, segments, widened
+from models.evaluation.metrics.alarms import GAP, SLACK, alarms_of
+from models.evaluation.metrics.segments import joined, segments, widened
 
 N = 1440
 """Rows of a day of minutes."""

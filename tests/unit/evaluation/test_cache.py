@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from models.checkpoint import Checkpoint
-from models.evaluation import cache as caching
-from models.evaluation.cache import Cache, facts_of, key_of
-from models.evaluation.figures import Figures, Level, PointAdjusted, Ranking, Run
-from models.evaluation.training import TrainingOptions, trained
+from models.evaluation.trials import cache as caching
+from models.evaluation.trials.cache import Cache, facts_of, key_of
+from models.evaluation.trials.figures import Figures, Level, PointAdjusted, Ranking, Run
+from models.evaluation.trials.training import TrainingOptions, trained
 from tests.unit.evaluation.machines import machine
 
 KEY = "0" * 64

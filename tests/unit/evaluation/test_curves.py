@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models.blocks import Bool, Float64
-from models.evaluation.curves import average_precision, precision_recall, roc_auc
+from models.evaluation.metrics.curves import average_precision, precision_recall, roc_auc
 
 LABELS = np.array([False, False, True, True])
 SCORE = np.array([0.1, 0.4, 0.35, 0.8])

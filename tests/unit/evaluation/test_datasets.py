@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.evaluation.datasets import find, load, machines
-from models.evaluation.layout import Reading
+from models.evaluation.recordings.datasets import find, load, machines
+from models.evaluation.recordings.layout import Reading
 from models.recording import ReadingError
 
 ROWS = 20

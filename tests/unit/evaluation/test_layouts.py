@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.evaluation.datasets import find, load, machines
-from models.evaluation.layout import Reading
+from models.evaluation.recordings.datasets import find, load, machines
+from models.evaluation.recordings.layout import Reading
 from models.fit import MIN_ROWS
 from models.recording import ReadingError
 

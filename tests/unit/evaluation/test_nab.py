@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from models.blocks import Float64
-from models.evaluation.nab import NabFile, nab_score
-from models.evaluation.windowed_gaussian import windowed_gaussian
+from models.evaluation.metrics.nab import NabFile, nab_score
+from models.evaluation.metrics.windowed_gaussian import windowed_gaussian
 
 ROOT = Path(__file__).parents[3]
 DATA = Path(os.environ.get("STEPWATCH_SHARED_DATA", ROOT.parent / "shared" / "data")) / "nab"

@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.evaluation.alarms import alarms_of
-from models.evaluation.curves import average_precision
-from models.evaluation.picture_lines import extremes, literal, typical
-from models.evaluation.picture_spans import spans
-from models.evaluation.pictures import (
+from models.evaluation.metrics.alarms import alarms_of
+from models.evaluation.metrics.curves import average_precision
+from models.evaluation.report.lines import extremes, literal, typical
+from models.evaluation.report.pictures import (
     FOUND_FALSE,
     LEFT_OUT,
     PRECISION_RECALL,
     can_draw,
     file_names,
 )
-from models.evaluation.report import write_report
+from models.evaluation.report.spans import spans
+from models.evaluation.report.writing import write_report
 from tests.unit.evaluation.made_results import made_figures, made_result
 
 LEAST_BYTES = 15_000
@@ -132,7 +132,7 @@ def test_matplotlib_is_not_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def test_precision_is_read_off_the_steps() -> None:
     """The mean of the curve on a fine grid is the average precision."""
     pytest.importorskip("matplotlib")
-    from models.evaluation.picture_overall import precision_at  # noqa: PLC0415
+    from models.evaluation.report.overall_picture import precision_at  # noqa: PLC0415
 
     rng = np.random.default_rng(2)
     labels = rng.random(200) < 0.3
@@ -164,7 +164,7 @@ def test_pictures_are_written(tmp_path: Path) -> None:
 def test_bands_tell_what_they_show() -> None:
     """Each lane has its own colour and says what it is and how many there are."""
     pytest.importorskip("matplotlib")
-    from models.evaluation.picture_machine import drawn  # noqa: PLC0415
+    from models.evaluation.report.machine_picture import drawn  # noqa: PLC0415
 
     picture = drawn(made_result(made_figures("m", "gru")))
     axes = picture.axes[2:4]
@@ -183,7 +183,7 @@ def test_bands_tell_what_they_show() -> None:
 def test_scale_follows_the_range_of_the_score() -> None:
     """A score that stays together is drawn on a linear axis, one with far spikes on a log axis."""
     pytest.importorskip("matplotlib")
-    from models.evaluation.picture_machine import drawn  # noqa: PLC0415
+    from models.evaluation.report.machine_picture import drawn  # noqa: PLC0415
 
     result = made_result(made_figures("m", "gru"))
     assert drawn(result).axes[1].get_yscale() == "linear"
@@ -194,7 +194,7 @@ def test_scale_follows_the_range_of_the_score() -> None:
 def test_bars_do_not_reach_over_gaps() -> None:
     """An event whose last row is followed by a gap of days ends a step after that row."""
     pytest.importorskip("matplotlib")
-    from models.evaluation.picture_machine import drawn  # noqa: PLC0415
+    from models.evaluation.report.machine_picture import drawn  # noqa: PLC0415
 
     result = made_result(made_figures("m", "gru"))
     result.machine.times[105:] += 5 * 86_400_000_000

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.evaluation import report
-from models.evaluation.pictures import LEFT_OUT
-from models.evaluation.report import write_report
-from models.evaluation.trial import Result
+from models.evaluation.report import writing as report
+from models.evaluation.report.pictures import LEFT_OUT
+from models.evaluation.report.writing import write_report
+from models.evaluation.trials.trial import Result
 from tests.unit.evaluation.made_results import made_figures, made_result, ranking
 
 

@@ -4,12 +4,19 @@ import math
 
 import pytest
 
-from models.evaluation.figures import Figures, Level
-from models.evaluation.levels import ASKED
-from models.evaluation.report_levels import level_means
-from models.evaluation.report_means import OVER_SETS, Summary, means, summary
-from models.evaluation.tables import COLUMNS, TERMINAL, aligned, cells, levels_markdown, markdown
-from models.evaluation.tables import name as printed_name
+from models.evaluation.report.levels import level_means
+from models.evaluation.report.means import OVER_SETS, Summary, means, summary
+from models.evaluation.report.tables import (
+    COLUMNS,
+    TERMINAL,
+    aligned,
+    cells,
+    levels_markdown,
+    markdown,
+)
+from models.evaluation.report.tables import name as printed_name
+from models.evaluation.trials.figures import Figures, Level
+from models.evaluation.trials.levels import ASKED
 from tests.unit.evaluation.made_results import made_figures, ranking
 
 

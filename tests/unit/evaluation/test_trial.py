@@ -10,15 +10,15 @@ from models.bank import StreamBank
 from models.blocks import NO_SEQ, ObservationBlock
 from models.checkpoint import Checkpoint
 from models.epochs import FitError, FitOptions
-from models.evaluation import trial
-from models.evaluation.cache import Cache
-from models.evaluation.choice import Choice, ChoiceError, choices
-from models.evaluation.curves import average_precision
-from models.evaluation.levels import ASKED, GRID
-from models.evaluation.machine import Machine
-from models.evaluation.traffic import TrafficError, judged
-from models.evaluation.training import TrainingOptions, trained, with_rule
-from models.evaluation.trial import Trials
+from models.evaluation.metrics.curves import average_precision
+from models.evaluation.recordings.machine import Machine
+from models.evaluation.trials import trial
+from models.evaluation.trials.cache import Cache
+from models.evaluation.trials.choice import Choice, ChoiceError, choices
+from models.evaluation.trials.levels import ASKED, GRID
+from models.evaluation.trials.traffic import TrafficError, judged
+from models.evaluation.trials.training import TrainingOptions, trained, with_rule
+from models.evaluation.trials.trial import Trials
 from models.fit import fit
 from models.options import StreamOptions
 from models.spec import ScorerSpec, ScoringSpec

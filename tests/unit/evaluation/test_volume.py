@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.blocks import Bool, Float64
-from models.evaluation.segments import segments
-from models.evaluation.volume import volume_under_surface
+from models.evaluation.metrics.segments import segments
+from models.evaluation.metrics.volume import volume_under_surface
 
 
 def extended(labels: Bool, window: int) -> list[float]:

@@ -3,8 +3,8 @@ import pytest
 
 from models.blocks import Float32, Float64
 from models.spec import TailSpec, ThresholdSpec
-from models.tail import JOINED_STEPS
-from models.tail_fit import MIN_CLUSTERS, rolling_sigmas, tail_of
+from models.tail import JOINED_STEPS, MIN_CLUSTERS
+from models.tail_fit import rolling_sigmas, tail_of
 
 EVERY = 40
 """Steps between the begins of two clusters of two scores: 5 % lie in the tail."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from models.evaluation.figures import Figures, Ranking
+from models.evaluation.trials.figures import Figures, Ranking
 
 OVER_SETS: Final = "all sets"
 """Stands for the data set in the mean of the sets' means."""

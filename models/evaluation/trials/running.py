@@ -14,7 +14,7 @@ from typing import Final
 
 import torch
 
-from models.evaluation.task import Failure, Outcome, Step, Task, performed
+from models.evaluation.trials.task import Failure, Outcome, Step, Task, performed
 
 POLL_S: Final = 0.2
 _ENDING_S: Final = 5.0

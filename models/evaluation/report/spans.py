@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from models.blocks import Bool, Int
-from models.evaluation.alarms import GAP, SLACK
-from models.evaluation.segments import END, FIRST, joined, segments, widened
+from models.evaluation.metrics.alarms import GAP, SLACK
+from models.evaluation.metrics.segments import END, FIRST, joined, segments, widened
 
 
 class Spans(NamedTuple):

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from models.evaluation.trial import Result
+from models.evaluation.trials.trial import Result
 
 LEFT_OUT: Final = (
     "The pictures were left out: matplotlib is not installed. "
@@ -51,10 +51,10 @@ def draw_pictures(directory: Path, results: list[Result]) -> None:
         OSError: The directory can't be written.
     """
     # slow to import, and an optional extra: only who wants pictures pays for it
-    from models.evaluation import picture_machine, picture_overall  # noqa: PLC0415
+    from models.evaluation.report import machine_picture, overall_picture  # noqa: PLC0415
 
     directory.mkdir(parents=True, exist_ok=True)
-    picture_overall.precision_against_recall(results).savefig(directory / PRECISION_RECALL)
-    picture_overall.found_against_false(results).savefig(directory / FOUND_FALSE)
+    overall_picture.precision_against_recall(results).savefig(directory / PRECISION_RECALL)
+    overall_picture.found_against_false(results).savefig(directory / FOUND_FALSE)
     for one, name in zip(results, file_names(results), strict=True):
-        picture_machine.drawn(one).savefig(directory / name)
+        machine_picture.drawn(one).savefig(directory / name)

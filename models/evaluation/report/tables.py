@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from models.evaluation.report_levels import LevelMean
-from models.evaluation.report_means import Summary
+from models.evaluation.report.levels import LevelMean
+from models.evaluation.report.means import Summary
 
 UNKNOWN: Final = "-"
 _MEANT: Final = re.compile(r"([\\|*_`<\[\]])")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from models.csv_files import read_csv
-from models.evaluation.layout import Loaded, Reading, Rows, Source, as_labels, loaded
+from models.evaluation.recordings.layout import Loaded, Reading, Rows, Source, as_labels, loaded
 from models.recording import ReadingError, default_names
 
 _PARTS: Final = ("train", "test", "test_label")

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import msgspec
 
-from models.evaluation.pictures import LEFT_OUT, can_draw, draw_pictures, file_names
-from models.evaluation.report_levels import level_means
-from models.evaluation.report_means import means, unique
-from models.evaluation.report_nab import NabRow, nab_rows
-from models.evaluation.report_text import Contents, report_text, terminal_text
-from models.evaluation.trial import Result
+from models.evaluation.report.levels import level_means
+from models.evaluation.report.means import means, unique
+from models.evaluation.report.nab import NabRow, nab_rows
+from models.evaluation.report.pictures import LEFT_OUT, can_draw, draw_pictures, file_names
+from models.evaluation.report.text import Contents, report_text, terminal_text
+from models.evaluation.trials.trial import Result
 
 PACKAGES: Final = ("stepwatch", "torch", "numpy")
 

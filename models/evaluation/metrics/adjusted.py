@@ -5,9 +5,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from models.blocks import Bool, Float64
-from models.evaluation.curves import ranked
-from models.evaluation.figures import PointAdjusted
-from models.evaluation.segments import END, FIRST, segments
+from models.evaluation.metrics.curves import ranked
+from models.evaluation.metrics.segments import END, FIRST, segments
+from models.evaluation.trials.figures import PointAdjusted
 
 DRAWS: Final = 5
 """Random scores whose F1 is averaged."""

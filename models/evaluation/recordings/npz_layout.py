@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from models.evaluation.layout import Loaded, Reading, Rows, Source, as_labels, loaded
+from models.evaluation.recordings.layout import Loaded, Reading, Rows, Source, as_labels, loaded
 from models.reading import npz_array, npz_names, read
 from models.recording import ReadingError
 

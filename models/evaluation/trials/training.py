@@ -8,7 +8,7 @@ import msgspec
 from models import registry
 from models.checkpoint import Checkpoint
 from models.epochs import FitOptions
-from models.evaluation.machine import Machine
+from models.evaluation.recordings.machine import Machine
 from models.fit import VALIDATION_SHARE, fit, rescored
 from models.scaler import MinMaxScaler
 from models.spec import REFERENCE_STEPS, ScorerSpec

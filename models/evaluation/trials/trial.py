@@ -7,17 +7,17 @@ import numpy as np
 
 from models.blocks import Bool, Float64
 from models.checkpoint import Checkpoint
-from models.evaluation.adjusted import point_adjusted
-from models.evaluation.alarms import alarms_of
-from models.evaluation.cache import Cache, facts_of, key_of
-from models.evaluation.choice import Choice
-from models.evaluation.curves import average_precision, roc_auc
-from models.evaluation.figures import Figures, PointAdjusted, Ranking, Run
-from models.evaluation.levels import levels
-from models.evaluation.machine import Machine
-from models.evaluation.traffic import judged
-from models.evaluation.training import TrainingOptions, trained, with_rule
-from models.evaluation.volume import volume_under_surface
+from models.evaluation.metrics.adjusted import point_adjusted
+from models.evaluation.metrics.alarms import alarms_of
+from models.evaluation.metrics.curves import average_precision, roc_auc
+from models.evaluation.metrics.volume import volume_under_surface
+from models.evaluation.recordings.machine import Machine
+from models.evaluation.trials.cache import Cache, facts_of, key_of
+from models.evaluation.trials.choice import Choice
+from models.evaluation.trials.figures import Figures, PointAdjusted, Ranking, Run
+from models.evaluation.trials.levels import levels
+from models.evaluation.trials.traffic import judged
+from models.evaluation.trials.training import TrainingOptions, trained, with_rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The pictures over all machines: precision against recall, events found against false alarms.
 
-Needs matplotlib: imported only by `models.evaluation.pictures`, once it is known to be there.
+Needs matplotlib: imported only by `models.evaluation.report.pictures`, once that is known to be
+there.
 """
 
 from collections.abc import Callable
@@ -13,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from models.blocks import Bool, Float64
-from models.evaluation.curves import precision_recall
-from models.evaluation.picture_lines import literal
-from models.evaluation.report_levels import LevelMean, level_means
-from models.evaluation.report_means import unique
-from models.evaluation.trial import Result
+from models.evaluation.metrics.curves import precision_recall
+from models.evaluation.report.levels import LevelMean, level_means
+from models.evaluation.report.lines import literal
+from models.evaluation.report.means import unique
+from models.evaluation.trials.trial import Result
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 """Of the scorers, told apart by the colour-blind too (Okabe and Ito 2008)."""

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import numpy as np
 
 from models.blocks import Bool, Float64, Int
-from models.evaluation.machine import Machine
+from models.evaluation.recordings.machine import Machine
 from models.recording import MICROSECONDS, ReadingError
 
 LayoutName = Literal["npz", "csv", "nab", "smd"]

@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 
 import models
 from models.checkpoint import Checkpoint, CheckpointError
-from models.evaluation.figures import Figures, Run
-from models.evaluation.machine import Machine
+from models.evaluation.recordings.machine import Machine
+from models.evaluation.trials.figures import Figures, Run
 from models.reading import npz_array, npz_names
 from models.recording import ReadingError
 
 _ARRAYS: Final = ("score", "smoothed", "threshold", "severity", "is_anomaly")
 _FACTS: Final = tuple(one.name for one in fields(Run) if one.name not in _ARRAYS)
 _PACKED: Final = "packed"
+_REPORT: Final = "evaluation/report"
+"""Draws what was found, and finds nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +118,10 @@ def facts_of(machine: Machine) -> bytes:
 
 @cache
 def _program() -> bytes:
-    """Hash the source of `models` and the versions it computes with."""
+    """Hash the source of `models`, without the report, and the versions it computes with."""
     root = Path(models.__file__).parent
     hashed = hashlib.sha256(f"{np.__version__} {torch.__version__}".encode())
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted(set(root.rglob("*.py")) - set(root.glob(f"{_REPORT}/*"))):
         source = path.read_bytes()
         hashed.update(f"{path.relative_to(root).as_posix()}:{len(source)}:".encode())
         hashed.update(source)

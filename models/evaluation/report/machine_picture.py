@@ -1,6 +1,7 @@
 """The picture of one machine and scorer: metrics, score against threshold, events and alarms.
 
-Needs matplotlib: imported only by `models.evaluation.pictures`, once it is known to be there.
+Needs matplotlib: imported only by `models.evaluation.report.pictures`, once that is known to be
+there.
 """
 
 from typing import Final
@@ -10,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from models.blocks import Float64, Int
-from models.evaluation.picture_lines import extremes, literal, typical
-from models.evaluation.picture_spans import Spans, spans
-from models.evaluation.report_means import summary
-from models.evaluation.segments import END, FIRST, segments
-from models.evaluation.tables import rounded
-from models.evaluation.trial import Result
+from models.evaluation.metrics.segments import END, FIRST, segments
+from models.evaluation.report.lines import extremes, literal, typical
+from models.evaluation.report.means import summary
+from models.evaluation.report.spans import Spans, spans
+from models.evaluation.report.tables import rounded
+from models.evaluation.trials.trial import Result
 
 BLUE: Final = "#0072B2"
 LIGHT: Final = "#56B4E9"

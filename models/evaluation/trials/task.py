@@ -6,13 +6,13 @@ from pathlib import Path
 
 from models.checkpoint import CheckpointError
 from models.epochs import FitError
-from models.evaluation import datasets
-from models.evaluation.cache import Cache
-from models.evaluation.choice import Choice
-from models.evaluation.layout import Reading, Source
-from models.evaluation.traffic import TrafficError
-from models.evaluation.training import TrainingOptions
-from models.evaluation.trial import Result, Trials
+from models.evaluation.recordings import datasets
+from models.evaluation.recordings.layout import Reading, Source
+from models.evaluation.trials.cache import Cache
+from models.evaluation.trials.choice import Choice
+from models.evaluation.trials.traffic import TrafficError
+from models.evaluation.trials.training import TrainingOptions
+from models.evaluation.trials.trial import Result, Trials
 from models.recording import ReadingError
 
 

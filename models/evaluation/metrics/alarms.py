@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from models.blocks import Bool, Float64, Int
-from models.evaluation.segments import END, FIRST, joined, segments, widened
+from models.evaluation.metrics.segments import END, FIRST, joined, segments, widened
 
 GAP: Final = 10
 """Steps: anomalies no further apart are one alarm."""

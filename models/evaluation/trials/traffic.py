@@ -10,7 +10,7 @@ import numpy as np
 from models.bank import StreamBank
 from models.blocks import NO_SEQ, Anomaly, Bool, Float64, Int, ObservationBlock, VerdictBlock
 from models.checkpoint import Checkpoint
-from models.evaluation.machine import Machine
+from models.evaluation.recordings.machine import Machine
 from models.options import StreamOptions
 
 BLOCK_ROWS: Final = 256
@@ -22,7 +22,7 @@ class TrafficError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What the verdicts of one stream said, `[N]` each; see `models.evaluation.figures.Run`."""
+    """What the verdicts of one stream said, `[N]` each; see `figures.Run`."""
 
     score: Float64
     smoothed: Float64 | None

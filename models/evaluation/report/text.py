@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Final
 
-from models.evaluation.adjusted import DRAWS
-from models.evaluation.alarms import GAP, SLACK
-from models.evaluation.pictures import FOUND_FALSE, PRECISION_RECALL
-from models.evaluation.report_levels import LevelMean
-from models.evaluation.report_means import OVER_SETS, Summary, summary, unique
-from models.evaluation.report_nab import NabRow
-from models.evaluation.tables import (
+from models.evaluation.metrics.adjusted import DRAWS
+from models.evaluation.metrics.alarms import GAP, SLACK
+from models.evaluation.metrics.volume import WINDOW
+from models.evaluation.report.levels import LevelMean
+from models.evaluation.report.means import OVER_SETS, Summary, summary, unique
+from models.evaluation.report.nab import NabRow
+from models.evaluation.report.pictures import FOUND_FALSE, PRECISION_RECALL
+from models.evaluation.report.tables import (
     COLUMNS,
     TERMINAL,
     UNKNOWN,
@@ -20,8 +21,7 @@ from models.evaluation.tables import (
     name,
     rounded,
 )
-from models.evaluation.trial import Result
-from models.evaluation.volume import WINDOW
+from models.evaluation.trials.trial import Result
 
 DEFINITIONS: Final = f"""\
 - **AUC-PR** is the average precision over the rows of the test part, without any adjustment; \

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.blocks import Bool, Int
 from models.csv_files import read_csv
-from models.evaluation.layout import Loaded, Reading, Rows, Source, loaded
+from models.evaluation.recordings.layout import Loaded, Reading, Rows, Source, loaded
 from models.fit import MIN_ROWS
 from models.recording import ReadingError
 

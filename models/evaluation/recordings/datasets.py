@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from models.evaluation import csv_layout, nab_layout, npz_layout, smd_layout
-from models.evaluation.layout import LayoutName, Loaded, Reading, Source
-from models.evaluation.machine import Machine
+from models.evaluation.recordings import csv_layout, nab_layout, npz_layout, smd_layout
+from models.evaluation.recordings.layout import LayoutName, Loaded, Reading, Source
+from models.evaluation.recordings.machine import Machine
 from models.recording import ReadingError
 
 LOADERS: Final[dict[LayoutName, Callable[[Source, Reading], Loaded]]] = {

@@ -5,8 +5,8 @@ from statistics import fmean
 
 from msgspec import Struct
 
-from models.evaluation.figures import Figures
-from models.evaluation.report_means import known, unique
+from models.evaluation.report.means import known, unique
+from models.evaluation.trials.figures import Figures
 
 _Key = tuple[float | None, float | None]
 """Of a level: z, and the false alarms a day that were asked for."""

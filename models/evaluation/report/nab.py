@@ -8,12 +8,12 @@ import numpy as np
 from msgspec import Struct
 
 from models.blocks import Float64
-from models.evaluation.alarms import GAP
-from models.evaluation.machine import Machine
-from models.evaluation.nab import NabFile, nab_score
-from models.evaluation.report_means import unique
-from models.evaluation.trial import Result
-from models.evaluation.windowed_gaussian import windowed_gaussian
+from models.evaluation.metrics.alarms import GAP
+from models.evaluation.metrics.nab import NabFile, nab_score
+from models.evaluation.metrics.windowed_gaussian import windowed_gaussian
+from models.evaluation.recordings.machine import Machine
+from models.evaluation.report.means import unique
+from models.evaluation.trials.trial import Result
 
 GAUSSIAN: Final = "windowed Gaussian (yardstick)"
 RANDOM: Final = "random (yardstick)"

@@ -3,10 +3,10 @@
 from typing import Final
 
 from models.checkpoint import Checkpoint
-from models.evaluation.alarms import alarms_of
-from models.evaluation.figures import Level
-from models.evaluation.machine import Machine
-from models.evaluation.traffic import judged_under
+from models.evaluation.metrics.alarms import alarms_of
+from models.evaluation.recordings.machine import Machine
+from models.evaluation.trials.figures import Level
+from models.evaluation.trials.traffic import judged_under
 from models.options import StreamOptions
 
 GRID: Final = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0, 24.0)

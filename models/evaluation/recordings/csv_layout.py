@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from models.csv_files import read_csv
-from models.evaluation.layout import (
+from models.evaluation.recordings.layout import (
     LABEL_NAMES,
     Loaded,
     Reading,

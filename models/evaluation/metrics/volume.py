@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from models.blocks import Bool, Float64, Int
-from models.evaluation.curves import ranked
-from models.evaluation.segments import END, FIRST, joined, segments, widened
+from models.evaluation.metrics.curves import ranked
+from models.evaluation.metrics.segments import END, FIRST, joined, segments, widened
 
 WINDOW: Final = 100
 """Longest window of TSB-AD's scoreboard."""

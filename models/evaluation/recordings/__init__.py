@@ -1,0 +1,1 @@
+"""Labelled recordings: of one machine, and how they lie on disk."""

@@ -1,0 +1,1 @@
+"""What came of the trials, as Markdown, JSON and pictures."""
