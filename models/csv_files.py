@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LEAST_EPOCH_S: Final = 1e8
 """March 1973: a smaller number is hardly the time of a recording, so it may well be a metric."""
 _DELIMITERS: Final = ",;\t"
+_MISSING: Final = frozenset({"", "nan"})
 _TRUTHS: Final = {"true": 1.0, "false": 0.0}
 
 
@@ -25,6 +27,7 @@ def read_csv(
     time_column: str | None,
     *,
     any_order: bool = False,
+    may_lack: bool = False,
     may_be_label: Callable[[str], bool] = lambda _: False,
 ) -> Recording:
     """Read a CSV file; see `models.reading.read`.
@@ -33,6 +36,7 @@ def read_csv(
         path: The file.
         time_column: Name or position of the column of times.
         any_order: Whether times may repeat and go back; else such a row is refused.
+        may_lack: Whether values may be missing, empty or `nan`; they become NaN. Else refused.
         may_be_label: Tells columns by their names in which true and false stand for 1 and 0.
 
     Raises:
@@ -40,7 +44,9 @@ def read_csv(
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return _CSV(path, file, time_column, any_order, may_be_label).recording()
+            table = _CSV(path, file, time_column, may_be_label)
+            table.any_order, table.may_lack = any_order, may_lack
+            return table.recording()
     except (OSError, UnicodeDecodeError) as error:
         raise ReadingError(f"{path}: not readable as UTF-8 text: {error}") from error
 
@@ -53,12 +59,11 @@ class _CSV:
         path: Path,
         file: TextIO,
         time_column: str | None,
-        any_order: bool,
         may_be_label: Callable[[str], bool],
     ) -> None:
+        self.any_order = self.may_lack = False
         self._path = path
         self._wanted = time_column
-        self._any_order = any_order
         self._may_be_label = may_be_label
         self._has_truths: list[bool] = []
         start = next((line for line in file if line.strip()), "")
@@ -127,7 +132,7 @@ class _CSV:
         if has_header:
             known = (at for at, name in enumerate(first) if name.lower() in TIME_NAMES)
             return next(known, None)
-        return None if _is_number(first[0]) else 0
+        return None if not first[0] or _is_number(first[0]) else 0
 
     def _time_position(self, first: list[str]) -> int:
         at = self._position(first)
@@ -162,6 +167,8 @@ class _CSV:
     def _number(self, cell: str, at: int) -> float:
         if self._has_truths[at] and cell.lower() in _TRUTHS:
             return _TRUTHS[cell.lower()]
+        if self.may_lack and cell.lower() in _MISSING:
+            return math.nan
         try:
             number = _number(cell)
         except ValueError:
@@ -177,7 +184,7 @@ class _CSV:
             raise self._error(f"'{cell}' is neither epoch seconds nor an ISO 8601 time") from None
         if abs(at) > MAX_TIME:
             raise self._error(f"time {cell} lies beyond 2200: epoch seconds, not milliseconds")
-        if self._times and at <= self._times[-1] and not self._any_order:
+        if self._times and at <= self._times[-1] and not self.any_order:
             raise self._error(f"time {cell} is not after that of the row before")
         return at
 

@@ -16,7 +16,7 @@ from models.blocks import MAX_ABSOLUTE, Float32, Float64
 from models.checkpoint import Checkpoint
 from models.epochs import FitError, FitOptions, Training
 from models.scaler import MinMaxScaler
-from models.scoring import residual_scale, scoring
+from models.scoring import least_sigma, residual_scale, scoring
 from models.solving import solved
 from models.spec import REFERENCE_STEPS, ScalerSpec, Spec, TrainingFacts
 from models.tail_fit import rolling_sigmas, tail_of
@@ -88,8 +88,10 @@ def rescored(spec: Spec, weights: Weights, tail: Float64, residual: Float32) -> 
         scores = scoring(spec.scoring).score(residual, scale[None]).astype(np.float32)
     except ValueError as error:
         raise FitError(str(error)) from error
-    found = tail_of(rolling_sigmas(scores, spec.threshold))
-    threshold = msgspec.structs.replace(spec.threshold, tail=found)
+    floor = max(spec.threshold.sigma_floor, least_sigma(spec.scoring))
+    threshold = msgspec.structs.replace(spec.threshold, sigma_floor=floor)
+    found = tail_of(rolling_sigmas(scores, threshold))
+    threshold = msgspec.structs.replace(threshold, tail=found)
     return Checkpoint(
         spec=msgspec.structs.replace(spec, threshold=threshold),
         weights=weights,

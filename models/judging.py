@@ -91,8 +91,8 @@ class Judge:
         is_washing = np.count_nonzero(washing) > 0
         if is_washing:
             threshold[washing] = score[washing] = np.nan
-        since = self._shifts.follow(block.slots, columns, times, score, threshold)
         self._tail.keep_up(columns, score, threshold)
+        since = self._shifts.follow(block.slots, columns, times, score, threshold)
         smoothed = self._smoothed(columns, score)
         found = verdicts.judged(block, times, score, smoothed, threshold, since)
         self._thresholds.enter(block.slots, columns, score, threshold, are_full=are_full)
@@ -178,10 +178,11 @@ class Judge:
         """Judge a score and let it enter; gives it, smoothed, threshold and since when shifted."""
         threshold = self._thresholds.threshold_one(one)
         time, step_us = taken
-        since = self._shifts.follow_one(slot, one, time, score, threshold)
         self._tail.keep_up_one(one, score, threshold, step_us)
-        smoothed = one.smoothed + self._newest * (score - one.smoothed)
-        one.smoothed = score if smoothed != smoothed else smoothed  # noqa: PLR0124 - NaN
+        since = self._shifts.follow_one(slot, one, time, score, threshold)
+        if self._newest:
+            smoothed = one.smoothed + self._newest * (score - one.smoothed)
+            one.smoothed = score if smoothed != smoothed else smoothed  # noqa: PLR0124 - NaN
         self._thresholds.enter_one(ring, one, score, threshold)
         one.anomalies += score > threshold
         return score, one.smoothed, threshold, since

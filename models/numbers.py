@@ -51,9 +51,11 @@ MEASURES: Final = (
 WINDOW_SUMS: Final = ("entered", "mean", "m2", "peak")
 TAIL: Final = ("calm", "spaced", "gap", "excess", "crest")
 EPISODE: Final = ("lasted", "over", "since", "old")
-WINDOW: Final = (*WINDOW_SUMS, *TAIL, *EPISODE, "smoothed", "rescaled")
+FOUND: Final = ("z", "asked")
+"""The level, and what it was found for."""
+WINDOW: Final = (*WINDOW_SUMS, *TAIL, *EPISODE, *FOUND, "smoothed", "rescaled")
 """What scores of one checkpoint made of a stream: under another they mean nothing."""
-RULES: Final = ("policy", "z", "floor", "asked")
+RULES: Final = ("policy", "floor", *FOUND)
 RUNS: Final = ("pushed", "begun")
 OWN: Final = tuple(name for name in (*COUNTS, *MEASURES) if name not in {*WINDOW, *RULES, *RUNS})
 """Order, cadence, phase and counts: what means the same under every checkpoint."""

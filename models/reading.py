@@ -18,7 +18,9 @@ from models.recording import Part, ReadingError, Recording, default_names
 _BROKEN_NPZ: Final = (OSError, ValueError, EOFError, RuntimeError, BadZipFile, zlib.error)
 
 
-def read(path: Path, *, part: Part, time_column: str | None = None) -> Recording:
+def read(
+    path: Path, *, part: Part, time_column: str | None = None, may_lack: bool = False
+) -> Recording:
     """Read a file by its ending: `.npz` (the array named `part`), `.csv` or `.txt`.
 
     Cells are separated by comma, semicolon or tab; times are epoch seconds or ISO 8601, UTC where
@@ -31,6 +33,7 @@ def read(path: Path, *, part: Part, time_column: str | None = None) -> Recording
         part: Which array of an npz to take.
         time_column: Name of the CSV's time column, if it is not one of the usual names; where
             there is no header its position, counted from 1.
+        may_lack: Whether values may be missing: an empty cell or NaN, which become NaN.
 
     Raises:
         ReadingError: If the file can't be used, with the reason and the line.
@@ -38,9 +41,9 @@ def read(path: Path, *, part: Part, time_column: str | None = None) -> Recording
     if not path.is_file():
         raise ReadingError(f"{path}: there is no such file")
     if path.suffix.lower() == ".npz":
-        return _read_npz(path, part)
+        return _read_npz(path, part, may_lack=may_lack)
     if path.suffix.lower() in (".csv", ".txt"):
-        return read_csv(path, time_column)
+        return read_csv(path, time_column, may_lack=may_lack)
     raise ReadingError(f"{path}: can't read '{path.suffix}' files; give .csv or .npz")
 
 
@@ -76,14 +79,17 @@ def _npz(path: Path) -> Iterator[NpzFile]:
         raise ReadingError(f"{path}: not a readable npz file: {error}") from error
 
 
-def _read_npz(path: Path, part: Part) -> Recording:
+def _read_npz(path: Path, part: Part, *, may_lack: bool) -> Recording:
     values = npz_array(path, part)
     if values.ndim != 2 or 0 in values.shape or values.dtype.kind not in "fiu":  # noqa: PLR2004
         raise ReadingError(
             f"{path}: '{part}' is {values.dtype} {values.shape}; numbers [time, metric] needed"
         )
     values = values.astype(np.float64)
-    bad = np.argwhere(~(np.abs(values) <= MAX_ABSOLUTE))
+    is_fit = np.abs(values) <= MAX_ABSOLUTE
+    if may_lack:
+        is_fit |= np.isnan(values)
+    bad = np.argwhere(~is_fit)
     if len(bad):
         row, column = bad[0]
         raise ReadingError(

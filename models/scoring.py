@@ -10,6 +10,7 @@ from models.spec import ScoringSpec
 
 SCALE_FLOOR: Final = 0.003
 """Least sigma of a residual, in shares of the metric's training range."""
+_LEAST_SIGMA: Final = 0.05
 _QUANTILE: Final = 0.99
 _NORMAL_QUANTILE: Final = 2.5758293
 """99 % of the normal distribution lie within so many sigmas."""
@@ -116,6 +117,15 @@ def scoring(spec: ScoringSpec) -> Scoring:
         known = ", ".join(sorted(SCORINGS))
         raise ValueError(f"there is no scoring {spec.rule!r}; there are: {known}")
     return SCORINGS[spec.rule](spec)
+
+
+def least_sigma(spec: ScoringSpec) -> float:
+    """Give the least sigma of scores that means anything, 0 where the rule has no unit of its own.
+
+    Scores in sigmas of the residuals that differ by a twentieth of one differ by dust: where every
+    metric stands still any deviation would otherwise be an anomaly, however small.
+    """
+    return 0.0 if spec.rule == "mse" else _LEAST_SIGMA
 
 
 def residual_scale(residual: Float32) -> Float32:

@@ -94,7 +94,7 @@ class Senses:
         return state
 
     def rescale(self, slot: int, residual: Float32) -> Float64:
-        """Give a slot sigmas of its own, no less than before; gives the scores they make.
+        """Give a slot sigmas of its own, no less than those of all; gives the scores they make.
 
         Args:
             slot: Whose stream it is.

@@ -6,7 +6,7 @@ changed for good; but a threshold that has followed tells neither that it had to
 strange that comes after. So from the first anomaly on two things are kept of a stream: its
 threshold as it stood, and its window. Most of the last scores above the old threshold are a level
 shift. When they come back under it the window is put back; when it has been filled anew meanwhile,
-the new level is the usual one.
+the new level is the usual one. A window that was not full is filled up with what it held.
 """
 
 from typing import Final, NamedTuple
@@ -62,6 +62,7 @@ class Shifts:
     def __init__(self, scores: Arrays, window: int, excluding: int) -> None:
         self._scores: Final = scores
         self._window: Final = window
+        self._longest: Final = max(window, LOOKED_AT)
         self._excluding: Final = excluding
         # few streams have an episode at a time, and a copy is as long as all else that is kept
         self.held: Final = Rare[Held]()
@@ -99,7 +100,7 @@ class Shifts:
             if not score > threshold:
                 return NO_TIME
             one.old, one.since = threshold, time
-            if one.entered >= self._window and one.policy != self._excluding:
+            if one.policy != self._excluding:
                 self._hold(slot, one)
         elif score != score:  # noqa: PLR0124 - NaN; math.isnan costs twice as much
             return NO_TIME
@@ -108,7 +109,7 @@ class Shifts:
         count = one.over.bit_count()
         since = one.since if count >= SHIFTED else NO_TIME
         is_back = not one.over & _LAST
-        if is_back or (one.lasted > self._window and one.policy != self._excluding):
+        if is_back or (one.lasted > self._longest and one.policy != self._excluding):
             held = self.held.pop(slot)
             if is_back and held is not None and count >= LONG:
                 self._put_back(slot, one, held)
@@ -120,14 +121,14 @@ class Shifts:
         if not np.count_nonzero(begins):
             return
         columns.old[begins], columns.since[begins] = threshold[begins], times[begins]
-        moves = begins & (columns.entered >= self._window) & (columns.policy != self._excluding)
+        moves = begins & (columns.policy != self._excluding)
         for row in np.flatnonzero(moves).tolist():
             self._hold(int(slots[row]), columns.row(row))
 
     def _end(self, slots: Int, columns: Columns) -> None:
         is_back = (columns.over & _LAST) == 0
         was_long = np.bitwise_count(columns.over) >= LONG
-        ends = (columns.lasted > self._window) & (columns.policy != self._excluding) | is_back
+        ends = (columns.lasted > self._longest) & (columns.policy != self._excluding) | is_back
         for row in np.flatnonzero(ends).tolist():
             held = self.held.pop(int(slots[row]))
             if held is not None and is_back[row] and was_long[row]:
@@ -142,8 +143,16 @@ class Shifts:
         self.held[slot] = Held(ring, one.entered, one.mean, one.m2, one.peak)
 
     def _put_back(self, slot: int, one: Numbers[int, float], held: Held) -> None:
-        self._scores["ring"][slot] = held.ring
+        ring, full = held.ring, self._window
         # moved on by whole windows, so that whoever saves what has entered since saves all of it
-        turns = (one.entered - held.entered) // self._window + 2
-        one.entered = held.entered + turns * self._window
-        one.mean, one.m2, one.peak = held.mean, held.m2, held.peak
+        turns = (one.entered - held.entered) // full + 2
+        if held.entered >= full:
+            one.entered = held.entered + turns * full
+            one.mean, one.m2, one.peak = held.mean, held.m2, held.peak
+        else:
+            # only full ones can be moved on: what it held is repeated until it is
+            ring, one.entered = np.resize(ring[: held.entered], full), (turns + 1) * full
+            wide = ring.astype(np.float64)
+            one.mean, one.m2 = float(wide.mean()), float(((wide - wide.mean()) ** 2).sum())
+            one.peak = one.m2
+        self._scores["ring"][slot] = ring

@@ -70,9 +70,9 @@ class Slots:
         self.grow(int(slots.max(initial=-1)) + 1)
         self._set_rules(slots, options)
         self.prime(slots, options)
-        self._set_level(slots)
         washout = 0 if options.start == "reference" else self.spec.washout
         self._record.start(slots, washout=washout)
+        self._set_level(slots)
         self._record.set_phase(slots, self._thresholds.min_scores)
         self._recent.begin(slots)
         self._wash_out(slots)
@@ -142,6 +142,9 @@ class Slots:
         self._scales.forget(slots)
         self._scales.put(slots, block.scales)
         self.configure(slots, options)
+        # found anew it would be another: the usual step may have changed since
+        kept = (block.window["asked"] > 0) & (self._record["asked"][slots] == block.window["asked"])
+        self._record["z"][slots[kept]] = block.window["z"][kept]
         self._recent.put(slots, block.recent)
         # stored less often than the rest: what came between is not held, so a new run begins
         self._recent.begin(slots[block.recent.seen != block.record["seen"]])
@@ -154,8 +157,8 @@ class Slots:
         Raises:
             ValueError: If an option is out of its range.
         """
-        self.configure(slots, options)
         self._record.scatter(slots, record)
+        self.configure(slots, options)
         washout = self.spec.washout
         held = np.minimum(self._record["pushed"][slots], REFERENCE_STEPS)
         # memory knows what is held; where that is less than it could be, washout goes on
@@ -205,6 +208,8 @@ class Slots:
         self._thresholds.prime(slots, np.resize(scores, enough))
         self._begin_scores(slots)
         self._record["rescaled"][slot] = 1
+        for name in ("score", "threshold"):  # of before
+            self._record[name][slot] = np.nan
         self._set_level(slots)
         self._record.set_phase(slots, self._thresholds.min_scores)
 

@@ -91,9 +91,11 @@ class SnapshotFormat:
             for piece in self._pieces(saved, entered):
                 begin = piece * SCORES_A_PIECE
                 parts[f"scores/{piece}"] = ring[begin : begin + SCORES_A_PIECE].tobytes()
-            if block.window["lasted"][at]:
-                # nothing is told too: what is stored may be of an earlier episode
-                parts["held"] = _held_bytes(block.held[at]) if at in block.held else b""
+            held = block.held.get(at)
+            if held is not None and saved <= held.entered:  # not since the episode began
+                parts["held"] = _held_bytes(held)
+            elif held is None and block.window["lasted"][at]:
+                parts["held"] = b""  # what is stored may be of an earlier episode
             if at in block.scales:
                 parts["scale"] = block.scales[at].tobytes()
             if with_recent[at]:
@@ -116,7 +118,7 @@ class SnapshotFormat:
             memory=self._read(stored, "memory", self.memory),
             window=window | {"ring": _array(rings, ring, "scores")},
             held=self._read_held(stored, window["lasted"]),
-            scales=_read_scales(stored, window["rescaled"]),
+            scales=self._read_scales(stored, window["rescaled"]),
             recent=self.decode_recent(stored),
         )
 
@@ -127,6 +129,18 @@ class SnapshotFormat:
             data = _part(stored[row], "held")
             if data:
                 found[row] = _held_of(data, self.n_scores)
+        return found
+
+    def _read_scales(
+        self, stored: Sequence[Mapping[str, bytes]], rescaled: Int
+    ) -> dict[int, Float32]:
+        found = {}
+        for row in np.flatnonzero(rescaled).tolist():
+            data = _part(stored[row], "scale")
+            sigmas = np.frombuffer(data, np.float32) if len(data) == 4 * self.n_features else None
+            if sigmas is None or not ((sigmas > 0) & np.isfinite(sigmas)).all():
+                raise SnapshotError(f"'scale' has {len(data)} bytes, or no sigmas in them")
+            found[row] = sigmas.copy()
         return found
 
     def decode_record(self, stored: Sequence[Mapping[str, bytes]]) -> State:
@@ -197,16 +211,6 @@ def _recent_bytes(recent: RecentBlock, at: int) -> bytes:
     held = recent.shares[at, REFERENCE_STEPS - int(recent.held[at]) :]
     columns = (recent.seen[at], recent.minimum[at], recent.span[at], held)
     return b"".join(column.tobytes() for column in columns)
-
-
-def _read_scales(stored: Sequence[Mapping[str, bytes]], rescaled: Int) -> dict[int, Float32]:
-    found = {}
-    for row in np.flatnonzero(rescaled).tolist():
-        data = _part(stored[row], "scale")
-        if not data or len(data) % 4:
-            raise SnapshotError(f"'scale' has {len(data)} bytes")
-        found[row] = np.frombuffer(data, np.float32).copy()
-    return found
 
 
 def _held_bytes(held: Held) -> bytes:

@@ -54,10 +54,10 @@ class TailSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         clusters: How many there were.
     """
 
-    start: float
+    start: AboveZero
     shape: Annotated[float, Meta(lt=1)]
-    excess: Annotated[float, Meta(gt=0)]
-    gap: Annotated[float, Meta(gt=0)]
+    excess: AboveZero
+    gap: AboveZero
     clusters: int
 
 

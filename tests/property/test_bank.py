@@ -11,6 +11,7 @@ from models.bank import StreamBank
 from models.blocks import MAX_TIME, NO_TIME, Float64, ObservationBlock, Refusal, VerdictBlock
 from models.checkpoint import Checkpoint
 from models.options import Start, StreamOptions
+from models.snapshot import WHOLE, SnapshotFormat
 from models.spec import ScoringSpec, ThresholdSpec
 from tests.fakes import block, make_checkpoint, normal_values
 
@@ -22,7 +23,11 @@ TAILED: Checkpoint = make_checkpoint(
     threshold=ThresholdSpec(window=120, false_alarms_per_day=OFTEN),
     scoring=ScoringSpec(rule="top", top=2),
 )
-checkpoints = st.sampled_from([CHECKPOINT, TAILED])
+UNSMOOTHED: Checkpoint = make_checkpoint(
+    threshold=ThresholdSpec(window=120, false_alarms_per_day=OFTEN),
+    scoring=ScoringSpec(rule="standardised", smoothing=None),
+)
+checkpoints = st.sampled_from([CHECKPOINT, TAILED, UNSMOOTHED])
 BAD_VALUES = {
     Refusal.NOT_FINITE: [0.5, np.inf, 0.5],
     Refusal.TOO_MANY_MISSING: [np.nan, np.nan, 0.5],
@@ -100,16 +105,32 @@ def _started(plan: _Plan, slots: list[int], checkpoint: Checkpoint = CHECKPOINT)
 
 
 def _sent_in_pieces(
-    bank: StreamBank, plan: _Plan, slots: list[int], generator: np.random.Generator
+    plan: _Plan, slots: list[int], generator: np.random.Generator, checkpoint: Checkpoint
 ) -> list[VerdictBlock]:
-    """Send all rows in blocks of random sizes, among them empty and single ones."""
-    verdicts, done = [], 0
+    """Send all rows in blocks of random sizes, among them empty and single ones.
+
+    Now and then all streams go on in another bank, from their snapshots as they are stored.
+    """
+    bank, verdicts, done = _started(plan, slots, checkpoint), list[VerdictBlock](), 0
     while done < len(plan.rows):
+        if generator.random() < 0.1:
+            bank = _restored(bank, plan, slots, checkpoint)
         size = int(generator.choice([0, 1, 2, 7, 40, 200]))
         rows = plan.rows[done : done + size]
         verdicts.append(bank.advance(_block(rows, [slots[row.stream] for row in rows])))
         done += size
     return verdicts
+
+
+def _restored(
+    bank: StreamBank, plan: _Plan, slots: list[int], checkpoint: Checkpoint
+) -> StreamBank:
+    layout, other = SnapshotFormat.of(bank), StreamBank(checkpoint)
+    for stream, slot in enumerate(slots):
+        at = np.array([slot])
+        parts = layout.encode(bank.snapshot(at), np.array([WHOLE]), np.array([True]))
+        other.restore(at, layout.decode(parts), plan.options[stream])
+    return other
 
 
 def _joined(verdicts: list[VerdictBlock], column: str) -> Float64:
@@ -126,8 +147,7 @@ def test_streams_in_any_mixture_get_what_each_gets_alone(
     generator = np.random.default_rng(seed)
     plan = _plan(generator, bad_share)
     slots = generator.permutation(STREAMS + 5)[:STREAMS].tolist()
-    bank = _started(plan, slots, checkpoint)
-    verdicts = _sent_in_pieces(bank, plan, slots, generator)
+    verdicts = _sent_in_pieces(plan, slots, generator, checkpoint)
     assert _joined(verdicts, "refusal").tolist() == [row.refusal for row in plan.rows]
     for stream in range(STREAMS):
         places = [

@@ -3,14 +3,23 @@
 from typing import Final, NamedTuple
 
 import numpy as np
+from msgspec import Struct
 
 from models.blocks import Bool, Float64
 from models.evaluation.metrics.curves import ranked
 from models.evaluation.metrics.segments import END, FIRST, segments
-from models.evaluation.trials.figures import PointAdjusted
 
 DRAWS: Final = 5
 """Random scores whose F1 is averaged."""
+
+
+class PointAdjusted(Struct, frozen=True, kw_only=True):
+    """Point-adjusted figures at their best threshold; they flatter, random scores do too."""
+
+    precision: float
+    recall: float
+    f1: float
+    random_f1: float
 
 
 class _Best(NamedTuple):

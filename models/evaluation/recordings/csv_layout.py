@@ -31,7 +31,10 @@ def load(source: Source, how: Reading) -> Loaded:
         ReadingError: If it has no such column, or a row to train on is labelled anomalous.
     """
     recording = read_csv(
-        source.path, how.time_column, may_be_label=partial(_may_be_label, wanted=how.label_column)
+        source.path,
+        how.time_column,
+        may_lack=True,
+        may_be_label=partial(_may_be_label, wanted=how.label_column),
     )
     at = _label_column(source.path, recording, how.label_column)
     labels = as_labels(source.path, recording.values[:, at])

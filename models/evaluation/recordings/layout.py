@@ -76,7 +76,8 @@ def loaded(source: Source, rows: Rows, how: Reading) -> Loaded:
     """Make the machine: its step from its times, else as said, else one second with a notice.
 
     Raises:
-        ReadingError: If train and test do not have the same metrics, or one of them is empty.
+        ReadingError: If train and test do not have the same metrics, one of them is empty, or a
+            value to train on is missing.
     """
     if rows.train.shape[1] != rows.test.shape[1]:
         raise ReadingError(
@@ -84,6 +85,7 @@ def loaded(source: Source, rows: Rows, how: Reading) -> Loaded:
         )
     if not len(rows.test) or not len(rows.train):
         raise ReadingError(f"{source.path}: train and test need rows; one of them has none")
+    _check_whole(source, rows)
     step_s, times, notes = _times(source, rows, how)
     machine = Machine(
         name=source.name,
@@ -99,9 +101,26 @@ def loaded(source: Source, rows: Rows, how: Reading) -> Loaded:
     return Loaded(machine=machine, notes=tuple(notes))
 
 
+def _check_whole(source: Source, rows: Rows) -> None:
+    """Refuse a training part that lacks values; the test part may, as live traffic may."""
+    missing = np.argwhere(np.isnan(rows.train))
+    if len(missing):
+        row, column = missing[0]
+        raise ReadingError(
+            f"{source.path}: row {row + 1} of the {len(rows.train)} to train on has no value of "
+            f"'{rows.metrics[column]}'; fill it in or leave the row out: only rows to be judged "
+            "may lack values"
+        )
+
+
 def _times(source: Source, rows: Rows, how: Reading) -> tuple[float, Int, list[str]]:
     times, notes = rows.times, list[str]()
     if times is not None and len(times) > 1 and (step_s := median_step_s(times)) > 0:
+        if source.dataset in how.steps:
+            notes.append(
+                f"--step {source.dataset}={how.steps[source.dataset]:g} is not used: the file has "
+                "times of its own"
+            )
         if (np.diff(times) > 0).all():
             return step_s, times, notes
         notes.append("its times repeat or go back: they were taken as equally spaced")

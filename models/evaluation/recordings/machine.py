@@ -14,7 +14,7 @@ class Machine:
         dataset: The set it belongs to, such as `smd`: means are taken over each set.
         metrics: Names of the F metrics.
         train: Raw values taken as normal, in order of time, `[T, F]`, finite.
-        test: Raw values to be judged, right after those, `[N, F]`, finite.
+        test: Raw values to be judged, right after those, `[N, F]`; NaN where missing.
         labels: Which of the test rows are anomalous, `[N]`.
         times: Times of the test rows, microseconds UTC, strictly rising, `[N]`.
         step_s: Usual seconds between two rows.

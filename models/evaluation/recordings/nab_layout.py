@@ -55,7 +55,7 @@ def load(source: Source, how: Reading) -> Loaded:
     Raises:
         ReadingError: If the file is too short, has no times, or can't be read.
     """
-    recording = read_csv(source.path, how.time_column, any_order=True)
+    recording = read_csv(source.path, how.time_column, any_order=True, may_lack=True)
     if recording.times is None:
         raise ReadingError(f"{source.path}: no column of times, as the benchmark's files have one")
     probation = probation_rows(len(recording.values))

@@ -27,7 +27,7 @@ def load(source: Source, how: Reading) -> Loaded:
         ReadingError: If an array is missing, or does not fit the others.
     """
     path = source.path
-    train, test = read(path, part="train"), read(path, part="test")
+    train, test = read(path, part="train"), read(path, part="test", may_lack=True)
     raw = npz_array(path, "labels")
     if raw.ndim != 1 or raw.dtype.kind not in "biuf":
         raise ReadingError(f"{path}: 'labels' is {raw.dtype} {raw.shape}; 0 and 1 [time] needed")

@@ -46,7 +46,8 @@ def load(source: Source, how: Reading) -> Loaded:
         ReadingError: If a file can't be read, or the three do not fit one another.
     """
     train, test, marks = (
-        read_csv(source.root / part / source.path.name, None).values for part in _PARTS
+        read_csv(source.root / part / source.path.name, None, may_lack=part == "test").values
+        for part in _PARTS
     )
     path = source.root / "test_label" / source.path.name
     if marks.shape[1] != 1 or abs(len(marks) - len(test)) > 1:

@@ -45,18 +45,19 @@ def typical(values: Float64, usual: Float64, columns: int = COLUMNS) -> tuple[In
     value alone would make usual noise look extreme, the median alone would hide spikes.
 
     Args:
-        values: In [0, 1], finite, `[N, F]`.
+        values: In [0, 1], NaN where there is none, `[N, F]`.
         usual: What each metric usually is, `[F]`; of two values equally far from the median, the
             one farther from this is kept.
         columns: How many pieces, if there are more rows than that.
 
     Returns:
-        First row of each piece, `[C]`, and the values, `[C, F]`.
+        First row of each piece, `[C]`, and the values, `[C, F]`; NaN where a piece has none.
     """
     if len(values) <= columns:
         return np.arange(len(values)), values
     first, pieces = _cut(values, columns)
-    middle = np.median(pieces, axis=1, keepdims=True)
+    middle = _medians(pieces)
+    pieces = np.where(np.isnan(pieces), middle, pieces)
     distance = np.abs(pieces - middle)
     at = (distance + 1e-6 * np.abs(pieces - usual)).argmax(axis=1)[:, None, :]
     farthest, reach = (np.take_along_axis(one, at, axis=1) for one in (pieces, distance))
@@ -64,6 +65,18 @@ def typical(values: Float64, usual: Float64, columns: int = COLUMNS) -> tuple[In
     least = min(STANDS_OUT, pieces.shape[1] / 2.5) * distance.mean(axis=1, keepdims=True)
     kept = np.where((reach > 0) & (reach >= least), farthest, middle)
     return first, kept[:, 0, :]
+
+
+def _medians(pieces: Float64) -> Float64:
+    """Take the median of what is known, `[C, 1, F]`; NaN where nothing is."""
+    ordered = np.sort(pieces, axis=1)  # what is missing last
+    known = np.count_nonzero(~np.isnan(pieces), axis=1, keepdims=True)
+    lower, upper = (
+        np.take_along_axis(ordered, np.maximum(at, 0), axis=1)
+        for at in ((known - 1) // 2, known // 2)
+    )
+    middle: Float64 = (lower + upper) / 2
+    return middle
 
 
 def literal(text: str, longest: int = 60) -> str:

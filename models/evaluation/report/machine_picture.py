@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from models.blocks import Float64, Int
+from models.evaluation.metrics.alarms import DAY_S
 from models.evaluation.metrics.segments import END, FIRST, segments
 from models.evaluation.report.lines import extremes, literal, typical
 from models.evaluation.report.means import summary
@@ -33,7 +34,6 @@ PLACES: Final = {
     "hspace": 0.12,
 }
 """Of the panels: the same in all pictures, so that one can be held against another."""
-DAY_S: Final = 86_400.0
 LEAST_DAYS: Final = 4
 """A shorter recording is drawn in hours."""
 WIDE_RANGE: Final = 30.0

@@ -24,7 +24,7 @@ class Summary(Struct, frozen=True, kw_only=True):
         smoothed_auc_pr, smoothed_vus_pr, smoothed_auc_roc, smoothed_vus_roc: Of the smoothed score.
         events, events_found: Sums in a mean.
         delay_steps: Median over the machines of a set; mean of those medians over sets.
-        pa_f1: Point-adjusted F1 at its best threshold.
+        pa_f1, pa_precision, pa_recall: Point-adjusted, at the threshold with the best F1.
         random_f1: What random scores reach for it.
     """
 
@@ -46,6 +46,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     false_alarms_per_day: float | None
     alarm_share: float | None
     pa_f1: float | None
+    pa_precision: float | None
+    pa_recall: float | None
     random_f1: float | None
     train_s: float | None
     us_per_observation: float | None
@@ -58,6 +60,8 @@ AVERAGED: Final = (
     "false_alarms_per_day",
     "alarm_share",
     "pa_f1",
+    "pa_precision",
+    "pa_recall",
     "random_f1",
     "train_s",
     "us_per_observation",
@@ -78,6 +82,8 @@ def summary(figures: Figures) -> Summary:
         false_alarms_per_day=known(figures.false_alarms_per_day),
         alarm_share=known(figures.alarm_share),
         pa_f1=known(figures.adjusted.f1),
+        pa_precision=known(figures.adjusted.precision),
+        pa_recall=known(figures.adjusted.recall),
         random_f1=known(figures.adjusted.random_f1),
         train_s=known(figures.train_s),
         us_per_observation=known(figures.us_per_observation),

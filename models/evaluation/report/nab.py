@@ -95,7 +95,9 @@ def beginnings(scores: Float64) -> Float64:
 def _gaussian(machine: Machine) -> Float64:
     """Score the test part by all that came before, the training part included."""
     whole = np.concatenate([machine.train[:, 0], machine.test[:, 0]])
-    return windowed_gaussian(whole)[len(machine.train) :]
+    scores, is_known = np.full(len(whole), np.nan), ~np.isnan(whole)
+    scores[is_known] = windowed_gaussian(whole[is_known])
+    return scores[len(machine.train) :]
 
 
 def _score(machines: list[Machine], scores: Sequence[Float64]) -> float | None:

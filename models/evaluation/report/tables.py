@@ -90,6 +90,8 @@ COLUMNS: Final = (
     ALARM_SHARE,
     # the best of a figure that flatters is no praise
     _column("PA-F1 (flatters)", "pa_f1", 3, None),
+    _column("PA-precision (flatters)", "pa_precision", 3, None),
+    _column("PA-recall (flatters)", "pa_recall", 3, None),
     _column("PA-F1 of random", "random_f1", 3, None),
     _column("train, s", "train_s", 1, "lowest"),
     COST,

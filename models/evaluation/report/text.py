@@ -21,6 +21,7 @@ from models.evaluation.report.tables import (
     name,
     rounded,
 )
+from models.evaluation.trials.traffic import BLOCK_ROWS
 from models.evaluation.trials.trial import Result
 
 DEFINITIONS: Final = f"""\
@@ -36,8 +37,9 @@ events found; the mean of a data set shows the median over its machines.
 - **False alarms/day**: anomalies no more than {GAP} steps apart are one alarm; it is false if it \
 touches no event widened by {SLACK} steps on each side; counted for each day of a stream.
 - **Time in alarm** is the share of the rows whose verdict says anomaly.
-- **PA-F1** is the point-adjusted F1 at its best threshold: one hit makes the whole event count, \
-which flatters, so none is in bold. **PA-F1 of random** is what uniformly random scores reach on \
+- **PA-F1** is the point-adjusted F1 at its best threshold, **PA-precision** and **PA-recall** are \
+those at the same threshold: one hit makes the whole event count, which flatters, so none is in \
+bold. **PA-F1 of random** is what uniformly random scores reach on \
 the same labels (mean of {DRAWS} draws).
 - **µs/observation** is the time of one observation of a single stream through the bank.
 - A **mean** is over the machines of a data set that have the figure, events are summed; \
@@ -138,8 +140,8 @@ def _what_was_run(contents: Contents) -> str:
     count = "1 machine" if len(machines) == 1 else f"{len(machines)} machines"
     return (
         f"{count}; scorers: {', '.join(map(name, scorers))}; {versions}. Each scorer was trained "
-        "on a machine's training part; the test part then went through the bank row by row.\n\n"
-        + markdown(headings, rows, 2)
+        "on a machine's training part; the test part then went through the bank as one stream, in "
+        f"blocks of {BLOCK_ROWS} rows.\n\n" + markdown(headings, rows, 2)
     )
 
 

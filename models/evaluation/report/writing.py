@@ -10,7 +10,15 @@ import msgspec
 from models.evaluation.report.levels import level_means
 from models.evaluation.report.means import means, unique
 from models.evaluation.report.nab import NabRow, nab_rows
-from models.evaluation.report.pictures import LEFT_OUT, can_draw, draw_pictures, file_names
+from models.evaluation.report.pictures import (
+    LEFT_OUT,
+    PICTURES,
+    can_draw,
+    draw_aside,
+    earlier_pictures,
+    file_names,
+    remove_pictures,
+)
 from models.evaluation.report.text import Contents, report_text, terminal_text
 from models.evaluation.trials.trial import Result
 
@@ -20,8 +28,12 @@ PACKAGES: Final = ("stepwatch", "torch", "numpy")
 def write_report(out: Path, results: list[Result]) -> str:
     """Write report.md, report.json and, where matplotlib is installed, the pictures.
 
+    The pictures take minutes, so they are drawn aside first: whoever interrupts that finds what
+    there was before.
+
     Args:
-        out: Directory, made if it is not there; files of the same names are replaced.
+        out: Directory, made if it is not there; files of the same names are replaced, pictures of
+            an earlier report there removed.
         results: At least one; data sets, machines and scorers are reported in their order.
 
     Returns:
@@ -35,10 +47,13 @@ def write_report(out: Path, results: list[Result]) -> str:
         raise ValueError("nothing was evaluated, so there is nothing to report")
     out.mkdir(parents=True, exist_ok=True)
     contents = _contents(results)
-    (out / "report.json").write_bytes(report_json(contents))
-    (out / "report.md").write_text(report_text(contents), encoding="utf-8")
+    report, text = report_json(contents), report_text(contents)
+    stale = earlier_pictures(out)
     if contents.pictures:
-        draw_pictures(out / "pictures", results)
+        stale -= draw_aside(out / PICTURES, results)
+    (out / "report.json").write_bytes(report)
+    (out / "report.md").write_text(text, encoding="utf-8")
+    remove_pictures(out / PICTURES, stale)
     table = terminal_text(contents.means)
     return "\n".join([table, "", *contents.notes, f"{out / 'report.md'}"])
 
@@ -104,7 +119,7 @@ def _runs(contents: Contents) -> list[dict[str, Any]]:
     """List the figures of each run, and where its picture is if there is one."""
     runs = [msgspec.structs.asdict(one.figures) for one in contents.results]
     for run, picture in zip(runs, contents.pictures or [], strict=False):
-        run["picture"] = f"pictures/{picture}"
+        run["picture"] = f"{PICTURES}/{picture}"
     return runs
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from msgspec import Struct
 
 from models.blocks import Bool, Float64
+from models.evaluation.metrics.adjusted import PointAdjusted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +48,6 @@ class Ranking(Struct, frozen=True, kw_only=True):
     auc_roc: float
     vus_pr: float
     vus_roc: float
-
-
-class PointAdjusted(Struct, frozen=True, kw_only=True):
-    """Point-adjusted figures at their best threshold; they flatter, random scores do too."""
-
-    precision: float
-    recall: float
-    f1: float
-    random_f1: float
 
 
 class Level(Struct, frozen=True, kw_only=True):

@@ -8,9 +8,10 @@ from models.checkpoint import CheckpointError
 from models.epochs import FitError
 from models.evaluation.recordings import datasets
 from models.evaluation.recordings.layout import Reading, Source
+from models.evaluation.recordings.machine import Machine
 from models.evaluation.trials.cache import Cache
 from models.evaluation.trials.choice import Choice
-from models.evaluation.trials.traffic import TrafficError
+from models.evaluation.trials.traffic import TrafficError, unscored
 from models.evaluation.trials.training import TrainingOptions
 from models.evaluation.trials.trial import Result, Trials
 from models.recording import ReadingError
@@ -91,8 +92,26 @@ def performed(task: Task, tell: Callable[[Step], None]) -> Outcome:
             continue
         outcome.results.append(result)
         outcome.from_cache += is_kept
-    outcome.notes += [*loaded.notes, *([] if cache is None else cache.told)]
+    outcome.notes += [*loaded.notes, *_notes(loaded.machine)]
+    outcome.notes += [] if cache is None else cache.told
     return outcome
+
+
+def _notes(machine: Machine) -> list[str]:
+    """Say what of a machine keeps figures from being known."""
+    notes, n_rows = list[str](), len(machine.test)
+    if n_unscored := unscored(machine):
+        notes.append(
+            f"{n_unscored} of {n_rows} test rows lack more than half of their values: "
+            "they have no score and are no anomaly"
+        )
+    if machine.labels.all() or not machine.labels.any():
+        kind = "anomalous" if machine.labels.all() else "normal"
+        notes.append(
+            f"all {n_rows} test rows are labelled {kind}: its rankings and point-adjusted figures "
+            "are unknown"
+        )
+    return notes
 
 
 def _told(error: Exception) -> str:

@@ -8,7 +8,17 @@ from typing import Final
 import numpy as np
 
 from models.bank import StreamBank
-from models.blocks import NO_SEQ, Anomaly, Bool, Float64, Int, ObservationBlock, VerdictBlock
+from models.blocks import (
+    NO_SEQ,
+    Anomaly,
+    Bool,
+    Float64,
+    Int,
+    ObservationBlock,
+    Refusal,
+    VerdictBlock,
+    unfit,
+)
 from models.checkpoint import Checkpoint
 from models.evaluation.recordings.machine import Machine
 from models.options import StreamOptions
@@ -17,7 +27,7 @@ BLOCK_ROWS: Final = 256
 
 
 class TrafficError(Exception):
-    """The bank refused an observation; says which."""
+    """The bank refused an observation, and not because it lacks values; says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +45,11 @@ class Judged:
 def judged(checkpoint: Checkpoint, machine: Machine) -> Judged:
     """Let one stream go on from the training data, in blocks of 256 rows.
 
+    Rows with more than half of their values missing are refused, as in live traffic: they have no
+    score and are no anomaly, and the stream goes on after them.
+
     Raises:
-        TrafficError: If the bank refuses a row.
+        TrafficError: If the bank refuses a row for another reason.
     """
     bank = StreamBank(checkpoint)
     slot = np.zeros(1, np.int64)
@@ -66,10 +79,10 @@ def judged_under(
     """Let a stream for each of the options take the same observations, side by side.
 
     Returns:
-        What the verdicts said of anomaly, `[N, S]`.
+        What the verdicts said of anomaly, `[N, S]`; false where a row lacks too many values.
 
     Raises:
-        TrafficError: If the bank refuses a row.
+        TrafficError: If the bank refuses a row for another reason.
     """
     bank, slots = StreamBank(checkpoint), np.arange(len(options))
     for slot, one in enumerate(options):
@@ -81,6 +94,11 @@ def judged_under(
         _check(verdicts, machine, row)
         found[row] = verdicts.is_anomaly == Anomaly.YES
     return found
+
+
+def unscored(machine: Machine) -> int:
+    """Count the test rows that lack too many values to be scored."""
+    return int(np.count_nonzero(unfit(machine.test, machine.times) == Refusal.TOO_MANY_MISSING))
 
 
 def _block(slots: Int, times: Int, values: Float64) -> ObservationBlock:
@@ -95,9 +113,14 @@ def _block(slots: Int, times: Int, values: Float64) -> ObservationBlock:
 
 
 def _check(verdicts: VerdictBlock, machine: Machine, begin: int) -> None:
-    if verdicts.n_taken < len(verdicts):
-        row = begin + int(np.flatnonzero(verdicts.refusal)[0])
-        raise TrafficError(f"{machine.name}: test row {row} (counted from 0) was refused")
+    if verdicts.n_taken == len(verdicts):
+        return
+    is_refused = (verdicts.refusal != 0) & (verdicts.refusal != Refusal.TOO_MANY_MISSING)
+    if is_refused.any():
+        at = int(np.flatnonzero(is_refused)[0])
+        why = Refusal(verdicts.refusal[at]).name.lower().replace("_", " ")
+        row = begin + at
+        raise TrafficError(f"{machine.name}: test row {row} (counted from 0) was refused: {why}")
 
 
 def _smoothed(verdicts: list[VerdictBlock]) -> Float64 | None:

@@ -7,14 +7,14 @@ import numpy as np
 
 from models.blocks import Bool, Float64
 from models.checkpoint import Checkpoint
-from models.evaluation.metrics.adjusted import point_adjusted
+from models.evaluation.metrics.adjusted import PointAdjusted, point_adjusted
 from models.evaluation.metrics.alarms import alarms_of
 from models.evaluation.metrics.curves import average_precision, roc_auc
 from models.evaluation.metrics.volume import volume_under_surface
 from models.evaluation.recordings.machine import Machine
 from models.evaluation.trials.cache import Cache, facts_of, key_of
 from models.evaluation.trials.choice import Choice
-from models.evaluation.trials.figures import Figures, PointAdjusted, Ranking, Run
+from models.evaluation.trials.figures import Figures, Ranking, Run
 from models.evaluation.trials.levels import levels
 from models.evaluation.trials.traffic import judged
 from models.evaluation.trials.training import TrainingOptions, trained, with_rule
@@ -101,9 +101,9 @@ def _figures(machine: Machine, run: Run, checkpoint: Checkpoint) -> Figures:
         machine=machine.name,
         dataset=machine.dataset,
         scorer=run.scorer,
-        instant=_ranking(machine.labels, run.score),
-        smoothed=None if run.smoothed is None else _ranking(machine.labels, run.smoothed),
-        adjusted=_adjusted(machine.labels, run.score),
+        instant=ranking(machine.labels, run.score),
+        smoothed=None if run.smoothed is None else ranking(machine.labels, run.smoothed),
+        adjusted=adjusted(machine.labels, run.score),
         events=alarms.events,
         events_found=alarms.events_found,
         delay_steps=alarms.delay_steps,
@@ -116,8 +116,16 @@ def _figures(machine: Machine, run: Run, checkpoint: Checkpoint) -> Figures:
     )
 
 
-def _ranking(labels: Bool, score: Float64) -> Ranking:
-    """Rank by a score; NaN where there are no events, or nothing else, to tell apart."""
+def ranking(labels: Bool, score: Float64) -> Ranking:
+    """Rank by a score; NaN where there are no events, or nothing else, to tell apart.
+
+    Args:
+        labels: Which rows are anomalous, `[N]`.
+        score: Higher is more anomalous, `[N]`; rows without a score (NaN) rank lowest, tied.
+
+    Raises:
+        ValueError: Shapes differ.
+    """
     if not 0 < np.count_nonzero(labels) < len(labels):
         return Ranking(auc_pr=np.nan, auc_roc=np.nan, vus_pr=np.nan, vus_roc=np.nan)
     volume = volume_under_surface(labels, score)
@@ -129,7 +137,16 @@ def _ranking(labels: Bool, score: Float64) -> Ranking:
     )
 
 
-def _adjusted(labels: Bool, score: Float64) -> PointAdjusted:
+def adjusted(labels: Bool, score: Float64) -> PointAdjusted:
+    """Give the point-adjusted figures; NaN as in `ranking`.
+
+    Args:
+        labels: Which rows are anomalous, `[N]`.
+        score: As in `ranking`, `[N]`.
+
+    Raises:
+        ValueError: Shapes differ.
+    """
     if not 0 < np.count_nonzero(labels) < len(labels):
         return PointAdjusted(precision=np.nan, recall=np.nan, f1=np.nan, random_f1=np.nan)
     return point_adjusted(labels, score)

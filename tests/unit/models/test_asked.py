@@ -97,3 +97,36 @@ def test_streams_of_one_checkpoint_may_ask_for_different_rates() -> None:
     z = bank.inspect(slots)["z"].tolist()
     assert z == sorted(z, reverse=True)
     assert len(set(z)) == 4
+
+
+def test_a_z_too_small_to_matter_harms_nobody() -> None:
+    """A threshold at the mean itself is an odd wish, and no division by zero."""
+    bank = StreamBank(checkpoint(1.0))
+    bank.start(np.array([0, 1]), StreamOptions(start="reference"))
+    bank.configure(ZERO, StreamOptions(z=1e-18))
+    for slots in (ZERO, np.array([0, 1])):
+        found = bank.advance(block(slots, normal_values(len(slots))))
+        assert np.isfinite(found.threshold).all()
+
+
+def test_a_stream_in_a_used_slot_gets_the_level_of_a_new_one() -> None:
+    """The usual step of the stream that was there before plays no part."""
+    bank = StreamBank(checkpoint(1.0))
+    options = StreamOptions(start="reference")
+    bank.start(ZERO, options)
+    before = bank.inspect(ZERO)["z"][0]
+    bank.advance(block(0, normal_values(50), times=1_000_000 * np.arange(50)))
+    bank.start(ZERO, options)
+    assert bank.inspect(ZERO)["z"][0] == before
+
+
+def test_a_stream_goes_on_with_the_level_it_had_found() -> None:
+    """Its usual step may have changed since, and nothing is computed anew but by its scores."""
+    bank, other = StreamBank(checkpoint(1.0)), StreamBank(checkpoint(1.0))
+    options = StreamOptions(start="reference")
+    bank.start(ZERO, options)
+    bank.advance(block(0, normal_values(50), times=1_000_000 * np.arange(50)))
+    other.restore(ZERO, bank.snapshot(ZERO), options)
+    assert other.inspect(ZERO)["z"][0] == bank.inspect(ZERO)["z"][0]
+    other.restore(ZERO, bank.snapshot(ZERO), StreamOptions(false_alarms_per_day=0.01))
+    assert other.inspect(ZERO)["z"][0] > bank.inspect(ZERO)["z"][0]

@@ -137,14 +137,16 @@ def test_policy_exclude_alarms_as_long_as_it_lasts(is_one: bool) -> None:
 
 
 @both
-def test_a_window_that_is_not_full_is_not_held(is_one: bool) -> None:
-    """It would be put back with scores missing; the shift is told all the same."""
-    streams, plain = Streams(is_one=is_one), Streams(is_one=is_one, has_episodes=False)
-    scores = np.concatenate([usual(400), usual(70, seed=1, level=100.0), usual(200, seed=2)])
-    found, expected = streams.see(scores), plain.see(scores)
-    assert found[2][460, 0] == BEGUN + 400
-    assert (found[2][480:] == NO_TIME).all()
-    assert found[0].tobytes() == expected[0].tobytes()
+def test_a_window_that_is_not_full_is_put_back_full(is_one: bool) -> None:
+    """What it held is repeated until it is full: mean, sigma and threshold are as they were."""
+    streams = Streams(is_one=is_one)
+    before = streams.see(usual(400))[0][-1, 0]
+    found = streams.see(usual(70, seed=1, level=100.0))
+    assert found[2][60, 0] == BEGUN + 400
+    assert found[0][-1, 0] > 5 * before
+    after = streams.see(usual(30, seed=2))
+    assert after[0][-1, 0] == pytest.approx(before, rel=0.05)
+    assert streams.record["entered"][0] % WINDOW == 30 - BACK + 1
     assert len(streams.shifts.held) == streams.record["lasted"][0] == 0
 
 

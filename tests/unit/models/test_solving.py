@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 
 from models import registry
+from models.bank import StreamBank
 from models.base import is_solved
-from models.blocks import Float64
+from models.blocks import Anomaly, Float64
 from models.checkpoint import Checkpoint
 from models.epochs import FitError, FitOptions, Progress
 from models.fit import fit
+from models.options import StreamOptions
 from models.scaler import MinMaxScaler
 from models.spec import ScorerSpec
+from tests.fakes import block
 
 SOLVED = sorted(name for name in registry.SCORERS if is_solved(registry.scorer_class(name)))
 METRICS = ["flow", "pressure", "idle"]
@@ -98,3 +101,14 @@ def test_progress_is_told_once(values: Float64) -> None:
     fit(values, METRICS, options("var", on_batch=told.append))
     assert [(one.epochs_done, one.epochs) for one in told] == [(1, 1)]
     assert np.isfinite([told[0].train_loss, told[0].validation_loss]).all()
+
+
+@pytest.mark.parametrize("name", SOLVED)
+def test_dust_on_what_never_moves_is_no_anomaly(name: str) -> None:
+    """A metric that was always 5 may be 5.000001; it may not be 6."""
+    values = np.full((1000, 2), 5.0)
+    checkpoint = fit(values, ["a", "b"], options(name))
+    bank = StreamBank(checkpoint)
+    bank.start(np.array([0]), StreamOptions(start="reference"))
+    found = bank.advance(block(0, [[5.0, 5.0], [5.000001, 5.0], [5.0, 5.0], [6.0, 5.0]]))
+    assert found.is_anomaly.tolist() == [Anomaly.NO, Anomaly.NO, Anomaly.NO, Anomaly.YES]
