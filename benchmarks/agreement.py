@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from models.blocks import Bool, Float64
 
 RELATIVE: Final = 1e-4
 ABSOLUTE: Final = 1e-7
-NUMBERS: Final = ("score", "threshold", "severity")
+NUMBERS: Final = ("score", "smoothed_score", "threshold", "severity")
 _EXPLAINED: Final = ("actual", "expected", "share")
 
 
@@ -27,6 +28,7 @@ class Difference:
         excused: The same, at the threshold.
         order: Anomalies whose contributors stand in another order, equal shares aside.
         alerts: Rows whose alert mark differs.
+        shifts: Rows whose level is another since another time, or for one alone.
     """
 
     rows: int
@@ -36,11 +38,12 @@ class Difference:
     excused: int
     order: int
     alerts: int
+    shifts: int
 
     @property
     def is_none(self) -> bool:
         """Whether they agree."""
-        counted = (self.rows, self.phases, self.anomalies, self.order, self.alerts)
+        counted = (self.rows, self.phases, self.anomalies, self.order, self.alerts, self.shifts)
         return not any(counted) and all(worst <= 1 for worst in self.worst.values())
 
 
@@ -62,6 +65,7 @@ def difference(reference: Verdicts, other: Verdicts) -> Difference:
         excused=int((differs & is_near).sum()),
         order=sum(not _is_ordered(*pair) for pair in explained),
         alerts=sum(_mark(one) != _mark(two) for one, two in pairs),
+        shifts=sum(_since(one) != _since(two) for one, two in pairs),
     )
 
 
@@ -102,6 +106,12 @@ def _mark(row: dict[str, Any]) -> str | None:
     """Tell what a verdict did to its alert; its `event_id` is another for each stream."""
     status: str | None = (row["alert"] or {}).get("status")
     return status
+
+
+def _since(row: dict[str, Any]) -> float | None:
+    """Tell since when the level is another, in seconds; Arrow answers hold it as a time."""
+    since: datetime | float | None = row["level_shift_since"]
+    return since.timestamp() if isinstance(since, datetime) else since
 
 
 Explained = tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]

@@ -20,15 +20,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.agreement import Difference, difference
+from benchmarks.agreement import NUMBERS, Difference, difference
 from benchmarks.service import Service, serving
 from benchmarks.ways import Piece, Verdicts, ways
 from models.blocks import Float64
 from models.reading import read
 
 STEP_S = 1.0
-COLUMNS = ("door", "verdicts", "anomalies", "score", "threshold", "severity", "contributors",
-           "phase", "anomaly", "order", "alert")  # fmt: skip
+COLUMNS = ("door", "verdicts", "anomalies", "score", "smoothed", "threshold", "severity",
+           "contributors", "phase", "anomaly", "order", "alert", "shift")  # fmt: skip
 console = Console()
 
 
@@ -74,7 +74,7 @@ def row_of(name: str, verdicts: Verdicts, told: Difference) -> list[str]:
     """Make the row of a door; errors are shares of what is allowed, the rest are rows."""
     worst = told.worst
     explained = max(worst[name] for name in ("actual", "expected", "share"))
-    numbers = [worst["score"], worst["threshold"], worst["severity"], explained]
+    numbers = [*(worst[name] for name in NUMBERS), explained]
     return [
         name,
         str(len(verdicts)),
@@ -84,6 +84,7 @@ def row_of(name: str, verdicts: Verdicts, told: Difference) -> list[str]:
         f"{told.anomalies} (+{told.excused})",
         str(told.order),
         str(told.alerts),
+        str(told.shifts),
     ]
 
 

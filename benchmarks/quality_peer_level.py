@@ -7,13 +7,11 @@ import msgspec
 import numpy as np
 
 from benchmarks.quality_peer_scores import HIGHEST, Scores
-from models.blocks import NO_SEQ, Anomaly, Bool, Float32, Float64, ObservationBlock, VerdictBlock
-from models.evaluation.metrics.adjusted import point_adjusted
+from models.blocks import NO_SEQ, Anomaly, Float32, ObservationBlock, VerdictBlock
 from models.evaluation.metrics.alarms import alarms_of
-from models.evaluation.metrics.curves import average_precision, roc_auc
-from models.evaluation.metrics.volume import volume_under_surface
 from models.evaluation.recordings.machine import Machine
-from models.evaluation.trials.figures import Figures, PointAdjusted, Ranking
+from models.evaluation.trials.figures import Figures
+from models.evaluation.trials.trial import adjusted, ranking
 from models.judging import Judge
 from models.record import Record
 from models.shift import Shifts
@@ -82,9 +80,9 @@ def _figures(scorer: str, scores: Scores, machine: Machine, said: VerdictBlock) 
         machine=machine.name,
         dataset=machine.dataset,
         scorer=scorer,
-        instant=_ranking(machine.labels, said.score),
-        smoothed=_ranking(machine.labels, said.smoothed),
-        adjusted=_adjusted(machine.labels, said.score),
+        instant=ranking(machine.labels, said.score),
+        smoothed=ranking(machine.labels, said.smoothed),
+        adjusted=adjusted(machine.labels, said.score),
         events=alarms.events,
         events_found=alarms.events_found,
         delay_steps=alarms.delay_steps,
@@ -120,21 +118,3 @@ def _block(machine: Machine) -> ObservationBlock:
         explain=np.zeros(rows, np.bool_),
         arrival=0,
     )
-
-
-def _ranking(labels: Bool, score: Float64) -> Ranking:
-    if not 0 < np.count_nonzero(labels) < len(labels):
-        return Ranking(auc_pr=np.nan, auc_roc=np.nan, vus_pr=np.nan, vus_roc=np.nan)
-    volume = volume_under_surface(labels, score)
-    return Ranking(
-        auc_pr=average_precision(labels, score),
-        auc_roc=roc_auc(labels, score),
-        vus_pr=volume.pr,
-        vus_roc=volume.roc,
-    )
-
-
-def _adjusted(labels: Bool, score: Float64) -> PointAdjusted:
-    if not 0 < np.count_nonzero(labels) < len(labels):
-        return PointAdjusted(precision=np.nan, recall=np.nan, f1=np.nan, random_f1=np.nan)
-    return point_adjusted(labels, score)

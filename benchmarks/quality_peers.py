@@ -24,6 +24,7 @@ from statistics import fmean
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 from rich.console import Console
 from rich.progress import track
 
@@ -98,9 +99,19 @@ def measured(wanted: Wanted) -> tuple[list[Result], list[str]]:
         if loaded is None or last is not source:
             loaded, last = datasets.load(source, wanted.reading), source
             notes += [f"{source.name}: {note}" for note in loaded.notes]
+            _check_whole(loaded.machine)
         scores = PEERS[peer](loaded.machine, wanted.seed)
         found.append(result_of(peer, scores, loaded.machine))
     return found, notes
+
+
+def _check_whole(machine: Machine) -> None:
+    missing = int(np.count_nonzero(np.isnan(machine.test)))
+    if missing:
+        raise ReadingError(
+            f"{machine.name}: {missing} values of the test part are missing, which these detectors "
+            "can't take; leave it out"
+        )
 
 
 def told(results: list[Result], seed: int) -> str:

@@ -1,7 +1,9 @@
 """`stepwatch evaluate`: labelled data, several scorers, and what their alarms are worth."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated, Final
 
 import typer
@@ -27,6 +29,8 @@ from service.cli.console import (
 from service.cli.evaluation_bar import evaluation_bar
 
 SCORERS: Final = "gru,var,pca,ewma,persistence"
+NAMED: Final = 3
+"""Machines that a note names; of the others it says how many they are."""
 _READING: Final = Reading()
 _TRAINING: Final = TrainingOptions()
 
@@ -89,13 +93,28 @@ def evaluate(
             train_share=train_share,
         )
         tasks = _tasks(paths, scorers, reading, TrainingOptions(epochs=epochs, seed=seed), place)
-        out.mkdir(parents=True, exist_ok=True)
+        _check_writable(out)
         outcomes = _performed(tasks, jobs or cores())
         results = [result for outcome in outcomes for result in outcome.results]
         _tell_notes(outcomes)
         if results:
             tell(write_report(out, results))
     _tell_end(outcomes, place)
+
+
+def _check_writable(out: Path) -> None:
+    """Make the directory and write into it, so that nobody trains for hours to find he can't.
+
+    Raises:
+        OSError: If it can't be made or written.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with TemporaryFile(dir=out) as probe:
+            probe.write(b"stepwatch")
+            probe.flush()
+    except OSError as error:
+        raise OSError(f"--out {out}: can't be written: {error}") from error
 
 
 def _steps(given: list[str]) -> dict[str, float]:
@@ -153,9 +172,14 @@ def _performed(tasks: list[Task], jobs: int) -> list[Outcome]:
 
 
 def _tell_notes(outcomes: Iterable[Outcome]) -> None:
+    """Print each note once, with the machines it is of."""
+    machines = defaultdict[str, list[str]](list)
     for outcome in outcomes:
         for note in outcome.notes:
-            _note(f"{outcome.machine}: {note}")
+            machines[note].append(outcome.machine)
+    for note, names in machines.items():
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        _note(f"{', '.join(names[:NAMED])}{more}: {note}")
 
 
 def _note(text: str) -> None:

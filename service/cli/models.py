@@ -28,7 +28,7 @@ def models(data_dir: DataDir = None) -> None:
             f"{scorer}, {level_of(spec.threshold)}",
             str(len(spec.metrics)),
             str(facts.rows),
-            f"{facts.epochs} (best {facts.best_epoch})",
+            f"{facts.epochs} (best {facts.best_epoch})" if facts.epochs else "solved",
             f"{facts.validation_loss:.6f}",
             facts.finished_at[:_TO_THE_MINUTE].replace("T", " "),
         )

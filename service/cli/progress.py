@@ -13,8 +13,14 @@ from models.epochs import Progress
 
 
 @contextmanager
-def training_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
+def training_bar(
+    console: Console, *, has_epochs: bool = True
+) -> Iterator[Callable[[Progress], None]]:
     """Show a bar while training; gives what to call after each batch.
+
+    Args:
+        console: Where it is shown.
+        has_epochs: Whether there are any; else the weights are solved for at once.
 
     Raises:
         KeyboardInterrupt: After the batch in which Ctrl-C came.
@@ -35,7 +41,7 @@ def training_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
                 task,
                 total=progress.epochs,
                 completed=progress.epochs_done,
-                told=f"epoch {math.ceil(progress.epochs_done)} of at most {progress.epochs}, "
+                told=f"{_stage(progress) if has_epochs else 'solved'}, "
                 f"loss {progress.train_loss:.6f}, validation {_known(progress.validation_loss)}",
             )
 
@@ -61,6 +67,10 @@ def interruptible() -> Iterator[Callable[[], None]]:
         yield check
     finally:
         signal.signal(signal.SIGINT, earlier)
+
+
+def _stage(progress: Progress) -> str:
+    return f"epoch {math.ceil(progress.epochs_done)} of at most {progress.epochs}"
 
 
 def _known(loss: float) -> str:

@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 import msgspec
 import typer
 
+from models.base import is_solved
 from models.checkpoint import Checkpoint
 from models.epochs import FitOptions
 from models.fit import fit
 from models.reading import read
 from models.recording import Recording
-from models.registry import SCORERS
+from models.registry import SCORERS, scorer_class
 from models.spec import ScorerSpec, ScoringSpec, ThresholdSpec
 from service.cli.console import (
     DataDir,
@@ -90,14 +91,21 @@ def _scorer(name: str, hidden: int | None) -> ScorerSpec:
     return ScorerSpec(name=name, sizes={})
 
 
+def _has_epochs(scorer: ScorerSpec) -> bool:
+    """Tell whether a scorer learns in epochs; one that is not there is refused later."""
+    return scorer.name not in SCORERS or not is_solved(scorer_class(scorer.name))
+
+
 def _fitted(recording: Recording, options: FitOptions, step_s: float | None) -> Checkpoint:
-    with training_bar(stderr) as show:
+    with training_bar(stderr, has_epochs=_has_epochs(options.scorer)) as show:
         options = replace(options, on_batch=show)
         return fit(recording.values, recording.metrics, options, step_s=step_s)
 
 
 def _tell_trained(checkpoint: Checkpoint, path: Path) -> None:
     spec, facts = checkpoint.spec, checkpoint.spec.training
+    epochs = f"{facts.epochs} epochs (best {facts.best_epoch})"
+    how = epochs if _has_epochs(spec.scorer) else "solved"
     if spec.step_s is None and spec.threshold.false_alarms_per_day is not None:
         tell(
             "the step of the data is unknown: for false alarms per day, one second is assumed "
@@ -105,7 +113,7 @@ def _tell_trained(checkpoint: Checkpoint, path: Path) -> None:
         )
     tell(
         f"model '{path.name}': {len(spec.metrics)} metrics, {facts.rows} rows, "
-        f"{facts.epochs} epochs (best {facts.best_epoch}) in {facts.seconds:.1f} s, "
+        f"{how} in {facts.seconds:.1f} s, "
         f"validation loss {facts.validation_loss:.6f}\n"
         f"scoring {spec.scoring.rule}, {level_of(spec.threshold)}\n"
         f"{path}\n"

@@ -3,6 +3,7 @@
 import copy
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.agreement import difference
-from benchmarks.doors import replayed
+from benchmarks.doors import COLUMNS, replayed, row_of
 from benchmarks.ways import Piece, Verdicts, ways
 from models.blocks import Float64
 from models.epochs import FitOptions
@@ -89,11 +90,13 @@ PART: dict[str, Any] = {"metric": "flow", "actual": 1.0, "expected": 2.0, "share
 ANOMALY: dict[str, Any] = {
     "phase": "live",
     "score": 2.0,
+    "smoothed_score": 1.5,
     "threshold": 1.0,
     "severity": 2.0,
     "is_anomaly": True,
     "contributors": [PART, PART | {"metric": "pressure", "share": 0.3}],
     "alert": {"event_id": "1", "status": "open"},
+    "level_shift_since": 1_700_000_000.25,
 }
 NORMAL = ANOMALY | {"score": 0.5, "is_anomaly": False, "contributors": None, "alert": None}
 
@@ -111,6 +114,10 @@ def explained(name: str, value: Any) -> Callable[[Verdicts], object]:
 CHANGES: dict[str, Callable[[Verdicts], object]] = {
     "score": changed("score", 2.001),
     "no score": changed("score", None),
+    "smoothed score": changed("smoothed_score", 1.501),
+    "no smoothed score": changed("smoothed_score", None),
+    "level shift": changed("level_shift_since", 1_700_000_000.5),
+    "no level shift": changed("level_shift_since", None),
     "threshold": changed("threshold", 1.001),
     "severity": changed("severity", 2.001),
     "phase": changed("phase", "warmup"),
@@ -140,6 +147,14 @@ def test_a_difference_is_found(change: str) -> None:
     assert not difference(other, reference).is_none
 
 
+def test_a_row_has_a_cell_for_each_column() -> None:
+    """What is compared is printed under its heading."""
+    other = [ANOMALY | {"smoothed_score": None, "level_shift_since": None}]
+    row = dict(zip(COLUMNS, row_of("door", other, difference([ANOMALY], other)), strict=True))
+    differing = {name for name, cell in row.items() if cell not in ("door", "0", "0 (+0)")}
+    assert differing == {"verdicts", "anomalies", "smoothed", "shift"}
+
+
 def test_what_is_allowed() -> None:
     """Errors of floats, an id of its own, equal shares in any order, scores at the threshold."""
     reference = [copy.deepcopy(ANOMALY), NORMAL | {"score": 1.0}]
@@ -147,6 +162,7 @@ def test_what_is_allowed() -> None:
         part["share"] = 0.5
     other = copy.deepcopy(reference)
     other[0] |= {"score": 2.0001, "alert": {"event_id": "2", "status": "open"}}
+    other[0]["level_shift_since"] = datetime.fromtimestamp(1_700_000_000.25, UTC)
     other[0]["contributors"].reverse()
     other[1] |= {"is_anomaly": True, "contributors": []}
     told = difference(reference, other)

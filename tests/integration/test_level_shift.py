@@ -28,6 +28,8 @@ STREAM = "plant-a/pump-7"
 USUAL, SHIFTED = 30, 70
 """Observations on the usual level, and on the other one until it is told."""
 SHIFT = 2.0
+LAST = ("score", "smoothed_score", "threshold")
+"""What a stream shows of its last verdict."""
 BEGIN = T0 + 60 * USUAL
 """Time of the first observation on the other level."""
 
@@ -81,12 +83,16 @@ async def test_a_shift_is_told_and_accepted(service: Running) -> None:
     answer = await accept(service, STREAM.replace("/", "%2F"))
     assert answer.status_code == 200, answer.text
     assert (answer.json()["phase"], answer.json()["level_shift_since"]) == ("live", None)
+    assert [answer.json()[name] for name in LAST] == [None] * 3
+    assert answer.json() == await seen(service)
     assert await open_alerts(service) == []
     after = await post(service, on_the_other_level(20, first=USUAL + SHIFTED))
     for verdict in after:
         assert (verdict["is_anomaly"], verdict["level_shift_since"]) == (False, None)
         assert verdict["alert"] is None
         assert 0 < verdict["threshold"] < before["threshold"]
+    now = await seen(service)
+    assert [now[name] for name in LAST] == [after[-1][name] for name in LAST]
 
 
 async def test_sinks_and_listeners_are_told(service: Running) -> None:

@@ -41,7 +41,8 @@ touches no event widened by {SLACK} steps on each side; counted for each day of 
 those at the same threshold: one hit makes the whole event count, which flatters, so none is in \
 bold. **PA-F1 of random** is what uniformly random scores reach on \
 the same labels (mean of {DRAWS} draws).
-- **µs/observation** is the time of one observation of a single stream through the bank.
+- **µs/observation** is the time of one observation through the bank, in blocks of {BLOCK_ROWS} \
+rows of one stream; an observation that comes alone takes longer.
 - A **mean** is over the machines of a data set that have the figure, events are summed; \
 **{OVER_SETS}** is the mean of the sets' means (of their median delays too), unknown where a set \
 lacks the figure, and only for scorers that were run on every set.

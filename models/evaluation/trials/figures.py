@@ -21,7 +21,7 @@ class Run:
         severity: How far above the level, 1 at it; NaN where there was no threshold.
         is_anomaly: What the verdicts said.
         train_s: Seconds that training took.
-        us_per_observation: Microseconds the bank took for one observation of the one stream.
+        us_per_observation: Microseconds the bank took for one observation, in blocks of one stream.
     """
 
     machine: str
@@ -78,7 +78,7 @@ class Figures(Struct, frozen=True, kw_only=True):
         alarm_share: Share of the rows that are anomalies, 0 to 1.
         days: Length of the test part.
         train_s: Seconds that training took.
-        us_per_observation: Microseconds the bank took for one observation of the one stream.
+        us_per_observation: Microseconds the bank took for one observation, in blocks of one stream.
         levels: The same scores under other levels.
     """
 

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from models.blocks import Int
+from models.evaluation.metrics.adjusted import PointAdjusted
 from models.evaluation.recordings.machine import Machine
-from models.evaluation.trials.figures import Figures, Level, PointAdjusted, Ranking, Run
+from models.evaluation.trials.figures import Figures, Level, Ranking, Run
 from models.evaluation.trials.trial import Result
 
 MINUTE = 60_000_000

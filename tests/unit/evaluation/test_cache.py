@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from models.checkpoint import Checkpoint
+from models.evaluation.metrics.adjusted import PointAdjusted
 from models.evaluation.trials import cache as caching
 from models.evaluation.trials.cache import Cache, facts_of, key_of
-from models.evaluation.trials.figures import Figures, Level, PointAdjusted, Ranking, Run
+from models.evaluation.trials.figures import Figures, Level, Ranking, Run
 from models.evaluation.trials.training import TrainingOptions, trained
 from tests.unit.evaluation.machines import machine
 

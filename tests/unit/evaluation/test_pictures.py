@@ -122,8 +122,8 @@ def test_matplotlib_is_not_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     for module in [one for one in sys.modules if one.startswith("matplotlib")]:
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    for module in ("picture_machine", "picture_overall"):
-        monkeypatch.delitem(sys.modules, f"models.evaluation.{module}", raising=False)
+    for module in ("machine_picture", "overall_picture"):
+        monkeypatch.delitem(sys.modules, f"models.evaluation.report.{module}", raising=False)
     assert not can_draw()
     assert LEFT_OUT in write_report(tmp_path, [made_result(made_figures())])
     assert {path.name for path in tmp_path.iterdir()} == {"report.md", "report.json"}

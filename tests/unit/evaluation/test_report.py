@@ -54,6 +54,9 @@ def test_sections(tmp_path: Path) -> None:
     assert "| a/1 | gru | **0.700** |" in text
     assert r"| a/1 | pca\|mse | 0.500 |" in text
     assert "| all sets | gru | 2 | - |" in text
+    assert "as one stream, in blocks of 256 rows" in text
+    assert "one observation through the bank, in blocks of 256 rows of one stream" in text
+    assert "PA-precision (flatters) | PA-recall (flatters) |" in text
 
 
 def test_every_row_is_as_wide_as_its_heading(tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ def test_nothing_to_compare_is_not_bold() -> None:
     higher = made_figures().adjusted.__class__(precision=1.0, recall=1.0, f1=1.0, random_f1=0.1)
     group.append(summary(made_figures(adjusted=higher)))
     assert _printed(group, "PA-F1 (flatters)") == ["0.850", "0.850", "1.000"]
+    assert _printed(group, "PA-precision (flatters)") == ["0.900", "0.900", "1.000"]
+    assert _printed(group, "PA-recall (flatters)") == ["0.800", "0.800", "1.000"]
 
 
 def test_cells() -> None:
