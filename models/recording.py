@@ -20,8 +20,8 @@ class Recording:
     """A recorded file as arrays.
 
     Attributes:
-        values: Raw values in order of time, `[T, F]`, finite; NaN where one is missing, if the reader
-            was told that some may be.
+        values: Raw values in order of time, `[T, F]`, finite; NaN where one is missing and the
+            reader was told that some may be.
         metrics: Names of the F columns; `m00`, `m01`, ... where the file has none.
         times: Microseconds UTC, strictly rising, `[T]`, or None where the file has none.
     """
