@@ -11,7 +11,7 @@ from models.epochs import FitOptions
 from models.evaluation.recordings.machine import Machine
 from models.fit import VALIDATION_SHARE, fit, rescored
 from models.scaler import MinMaxScaler
-from models.spec import REFERENCE_STEPS, ScorerSpec
+from models.spec import REFERENCE_STEPS, ScorerSpec, ThresholdSpec
 
 _DEFAULTS: Final = FitOptions()
 
@@ -49,5 +49,7 @@ def with_rule(checkpoint: Checkpoint, machine: Machine, rule: str | None) -> Che
     prediction, _ = scorer.run(scorer.initial_state(1), x[:, None])
     residual = prediction.residual[REFERENCE_STEPS:, 0]
     scoring = msgspec.structs.replace(spec.scoring, rule=rule)
-    changed = msgspec.structs.replace(spec, scoring=scoring)
+    # the least sigma is the rule's own, and is found with it
+    threshold = msgspec.structs.replace(spec.threshold, sigma_floor=ThresholdSpec().sigma_floor)
+    changed = msgspec.structs.replace(spec, scoring=scoring, threshold=threshold)
     return rescored(changed, checkpoint.weights, checkpoint.reference_tail, residual)

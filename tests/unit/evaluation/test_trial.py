@@ -137,6 +137,7 @@ def test_another_rule_is_what_training_with_it_gives(network: str) -> None:
     expected = fit(machine().train, machine().metrics, options, step_s=60.0)
     found = with_rule(trained(machine(), network, OPTIONS), machine(), "mse")
     assert found.spec.scoring == expected.spec.scoring
+    assert found.spec.threshold.sigma_floor == expected.spec.threshold.sigma_floor == 1e-6
     assert found.spec.threshold.false_alarms_per_day == 1.0
     np.testing.assert_allclose(found.validation_scores, expected.validation_scores, rtol=1e-4)
     np.testing.assert_allclose(found.residual_scale, expected.residual_scale, rtol=1e-4)
