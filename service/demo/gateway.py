@@ -83,7 +83,8 @@ async def _tick(connection: ClientConnection, at_s: float, step: int, scene: Sce
         scene.narrator.injected(fault)
     readings = scene.schedule.disturb(step, scene.plant.step())
     async with asyncio.timeout(ANSWER_TIMEOUT_S):
-        await connection.send(encode(readings, at_s, step), text=True)
+        # streams outlive the demo: a number that began anew would be refused as an old one
+        await connection.send(encode(readings, at_s, round(at_s * 1000)), text=True)
         answer = decode(await connection.recv())
     if isinstance(answer, Problem):
         scene.narrator.on_problem(answer)
@@ -103,7 +104,7 @@ async def _next_tick(due_s: float, period_s: float, stop: asyncio.Event) -> floa
     return due_s
 
 
-def encode(readings: Mapping[str, Float64], at_s: float, step: int) -> bytes:
+def encode(readings: Mapping[str, Float64], at_s: float, seq: int) -> bytes:
     """Write one frame: an observation per pump, values by name, rounded as an instrument would."""
     return msgspec.json.encode(
         [
@@ -111,7 +112,7 @@ def encode(readings: Mapping[str, Float64], at_s: float, step: int) -> bytes:
                 "stream_id": stream_id,
                 "timestamp": round(at_s, 6),
                 "values": dict(zip(_NAMES, values.round(_DECIMALS).tolist(), strict=True)),
-                "seq": step,
+                "seq": seq,
             }
             for stream_id, values in readings.items()
         ]
