@@ -60,7 +60,7 @@ def fit(
     x = MinMaxScaler.from_spec(bounds).scale(values)
     with _one_thread():
         weights, facts = _trained(spec, x, split, options)
-    residual = _validate(spec, weights, x, split)
+    residual = validated(spec, weights, x[split - REFERENCE_STEPS :])
     facts = msgspec.structs.replace(
         facts,
         rows=len(values),
@@ -144,12 +144,20 @@ def _check_options(options: FitOptions) -> None:
         raise FitError(f"the noise must be 0 or more; it is {options.noise}")
 
 
-def _validate(spec: Spec, weights: Weights, x: Float32, split: int) -> Float32:
-    """Run over the validation part as live traffic would: washed out, then step by step."""
+def validated(spec: Spec, weights: Weights, x: Float32) -> Float32:
+    """Run over the validation part as live traffic would: washed out, then step by step.
+
+    Args:
+        spec: What to build.
+        weights: Of the scorer.
+        x: The validation part and the 60 steps before it, scaled, `[60 + N, F]`.
+
+    Returns:
+        The residual of the validation part, `[N, K]`.
+    """
     scorer = registry.build(spec, weights)
-    _, state = scorer.run(scorer.initial_state(1), x[split - REFERENCE_STEPS : split, None])
-    prediction, _ = scorer.run(state, x[split:, None])
-    residual: Float32 = prediction.residual[:, 0]
+    prediction, _ = scorer.run(scorer.initial_state(1), x[:, None])
+    residual: Float32 = prediction.residual[REFERENCE_STEPS:, 0]
     return residual
 
 

@@ -5,11 +5,10 @@ from typing import Final
 
 import msgspec
 
-from models import registry
 from models.checkpoint import Checkpoint
 from models.epochs import FitOptions
 from models.evaluation.recordings.machine import Machine
-from models.fit import VALIDATION_SHARE, fit, rescored
+from models.fit import VALIDATION_SHARE, fit, rescored, validated
 from models.scaler import MinMaxScaler
 from models.spec import REFERENCE_STEPS, ScorerSpec, ThresholdSpec
 
@@ -45,9 +44,7 @@ def with_rule(checkpoint: Checkpoint, machine: Machine, rule: str | None) -> Che
         return checkpoint
     split = len(machine.train) - int(len(machine.train) * VALIDATION_SHARE)
     x = MinMaxScaler.from_spec(spec.scaler).scale(machine.train[split - REFERENCE_STEPS :])
-    scorer = registry.build(spec, checkpoint.weights)
-    prediction, _ = scorer.run(scorer.initial_state(1), x[:, None])
-    residual = prediction.residual[REFERENCE_STEPS:, 0]
+    residual = validated(spec, checkpoint.weights, x)
     scoring = msgspec.structs.replace(spec.scoring, rule=rule)
     # the least sigma is the rule's own, and is found with it
     threshold = msgspec.structs.replace(spec.threshold, sigma_floor=ThresholdSpec().sigma_floor)
