@@ -23,11 +23,12 @@ from models.blocks import NO_SEQ
 from models.checkpoint import Checkpoint
 from models.options import StreamOptions
 from service.engine.alerts import AlertPolicy
+from service.engine.clock import SystemClock
 from service.engine.columns import Columns, Request
 from service.engine.directory import Directory
 from service.engine.engine import Engine, Limits
 from service.engine.model import Model
-from service.engine.ports import Delivery, Scored, SystemClock
+from service.engine.ports import Delivery, Scored
 from service.keys import Keys
 from service.sinks.prometheus import MetricsPage
 from service.sinks.redis import RedisSink, ScoresMode

@@ -92,17 +92,26 @@ def learn_one(one: Numbers[int, float], time: int, arrival: int, *, is_dated: bo
 
 
 def silent(record: dict[str, np.ndarray], now: int) -> Bool:
-    """Find streams that have sent nothing for ten usual steps, `[B]`.
+    """Find streams that have sent nothing for ten usual steps, `[B]`; `silence_s` has the terms."""
+    is_silent: Bool = silence_s(record, now) > 0
+    return is_silent
+
+
+def silence_s(record: dict[str, np.ndarray], now: int) -> Float64:
+    """Tell for how many seconds streams have sent nothing; NaN where that is usual, `[B]`.
 
     Args:
         record: Columns of the record, as `StreamBank.inspect` gives them.
         now: Microseconds UTC.
+
+    Returns:
+        More than ten usual steps and five seconds, or NaN.
     """
     usual = np.maximum(record["step_us"], record["pace_us"])
     waited = _elapsed(np.int64(now), record["last_arrival"])
     longest = np.maximum(GAP_STEPS * usual, MIN_ARRIVAL_GAP_US)
-    is_silent: Bool = (record["seen"] >= MIN_SEEN) & (usual > 0) & (waited > longest)
-    return is_silent
+    is_silent = (record["seen"] >= MIN_SEEN) & (usual > 0) & (waited > longest)
+    return np.where(is_silent, waited / 1e6, np.nan)
 
 
 def _elapsed(until: Any, since: Int) -> Float64:

@@ -1,12 +1,11 @@
 """The composition root: builds and wires everything, and says in which order it lives and ends."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any
 
 import structlog
 import torch
@@ -19,12 +18,12 @@ from models.bank import StreamBank
 from models.checkpoint import Checkpoint, CheckpointError, checkpoints
 from models.options import StreamOptions
 from service.embedded import EmbeddedValkey
+from service.engine.clock import SystemClock
 from service.engine.directory import Directory
 from service.engine.engine import Engine, Limits
 from service.engine.errors import UnknownModel
 from service.engine.model import Model
 from service.engine.persistence import Keep
-from service.engine.ports import Sink, SystemClock
 from service.engine.rules import StreamRule, check_models
 from service.engine.saving import SaveLimits
 from service.ingest import errors, http, openapi, operations, streams, websocket
@@ -33,18 +32,13 @@ from service.ingest.frames import FrameProtocol
 from service.ingest.hot import HotProtocol
 from service.ingest.origin import OriginGuard
 from service.keys import Keys
-from service.server import Server
+from service.server import Server, leave_to_itself
 from service.settings import Settings
-from service.sinks.log import LogSink
 from service.sinks.prometheus import MetricsPage
-from service.sinks.redis import RedisSink
+from service.sinks.table import SinkPlace, sinks_of
 from service.stores.table import STORES, StorePlace
 
 _log = structlog.get_logger("stepwatch.app")
-
-_COLLECT_AFTER: Final = (20_000, 20, 20)
-"""Python's own 700 is less than what one request of a hundred observations makes: each was looked
-through for cycles, of which there are none."""
 
 
 def load_bank(settings: Settings, name: str) -> StreamBank:
@@ -97,17 +91,19 @@ def stream_rules(settings: Settings) -> tuple[StreamRule, ...]:
 
 def build_engine(settings: Settings, models: dict[str, Model], redis_url: str) -> Engine:
     """Wire directory, policy, sinks and store."""
-    keys = Keys(settings.redis_prefix)
-    sinks: list[Sink] = [
-        LogSink(),
-        RedisSink(
-            redis_url,
-            keys,
-            scores=settings.redis_scores,
-            maxlen=settings.redis_maxlen,
-            socket_timeout_s=settings.redis_timeout_s,
-        ),
-    ]
+    keys, secret = Keys(settings.redis_prefix), settings.webhook_secret
+    place = SinkPlace(
+        redis_url=redis_url,
+        keys=keys,
+        redis_scores=settings.redis_scores,
+        redis_maxlen=settings.redis_maxlen,
+        redis_timeout_s=settings.redis_timeout_s,
+        alertmanager_url=settings.alertmanager_url,
+        alertmanager_resend_s=settings.alertmanager_resend_s,
+        webhook_url=settings.webhook_url,
+        webhook_secret=secret.get_secret_value() if secret else None,
+        public_url=settings.public_url or f"http://{settings.host}:{settings.port}",
+    )
     return Engine(
         Directory(
             models,
@@ -117,7 +113,7 @@ def build_engine(settings: Settings, models: dict[str, Model], redis_url: str) -
             rules=stream_rules(settings),
         ),
         policy=settings.alert_policy,
-        sinks=sinks,
+        sinks=sinks_of(place),
         clock=SystemClock(),
         limits=Limits(
             waiting_rows=settings.max_waiting,
@@ -197,7 +193,7 @@ def _lifespan(
         )
         # beside the server, which answers 503 until streams are restored
         starting = asyncio.create_task(engine.start(), name="starting")
-        starting.add_done_callback(_leave_to_itself)
+        starting.add_done_callback(leave_to_itself)
         yield
         _log.info("stopping", waiting=engine.waiting_rows)
         starting.cancel()
@@ -205,13 +201,6 @@ def _lifespan(
         await engine.stop()
 
     return lifespan
-
-
-def _leave_to_itself(_: object) -> None:
-    """Take all there is now out of garbage collection: looking it through takes 100 ms a time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECT_AFTER)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

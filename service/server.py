@@ -1,11 +1,13 @@
 """The web server with what must live longer than it: the embedded store."""
 
 import asyncio
+import gc
 import signal
 import socket
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import structlog
 import uvicorn
@@ -16,6 +18,9 @@ from service.engine.errors import StepwatchError
 
 _log = structlog.get_logger("stepwatch.server")
 _BACKLOG = 2048
+_COLLECT_AFTER: Final = (20_000, 20, 20)
+"""Python's own 700 is less than what one request of a hundred observations makes: each was looked
+through for cycles, of which there are none."""
 
 
 class ListenError(StepwatchError):
@@ -126,3 +131,10 @@ def listen(host: str, port: int) -> socket.socket:
     # connections inherit it; asyncio's own loop would leave it out, and answers wait 40 ms
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
+
+
+def leave_to_itself(_: object) -> None:
+    """Take all there is now out of garbage collection: looking it through takes 100 ms a time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)

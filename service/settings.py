@@ -4,16 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -25,45 +16,17 @@ from pydantic_settings import (
 from models.options import Start
 from models.spec import Policy
 from service.engine.alerts import AlertPolicy
-from service.engine.stream_options import BOTH_LEVELS, LEAST_FALSE_ALARMS
+from service.setting_types import AboveZero, FalseAlarms, HttpUrl, Patterns, Positive, StreamPattern
 from service.settings_file import SettingsFileError, levels_apart, parsed, told, unknown
 
 FILE_NAME: Final = "stepwatch.toml"
 """Name of the settings file in the data directory."""
-Positive = Annotated[int, Field(gt=0)]
-AboveZero = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Patterns = Annotated[tuple[str, ...], NoDecode]
-
-
-def _not_both(given: float | None, info: ValidationInfo) -> float | None:
-    if given is not None and info.data.get("z") is not None:
-        raise ValueError(BOTH_LEVELS)
-    return given
-
-
-_Asked = Field(ge=LEAST_FALSE_ALARMS, allow_inf_nan=False)
-FalseAlarms = Annotated[float | None, _Asked, AfterValidator(_not_both)]
-"""False alarms per day, behind a `z`."""
 
 
 def default_data_dir() -> Path:
     """Find the user's data directory: XDG's, or ~/.local/share."""
     base = os.environ.get("XDG_DATA_HOME")
     return (Path(base) if base else Path.home() / ".local" / "share") / "stepwatch"
-
-
-class StreamPattern(BaseModel):
-    """What streams get whose id matches a glob; None leaves it to the service's settings."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    pattern: Annotated[str, Field(min_length=1)]
-    model: str | None = None
-    z: AboveZero | None = None
-    false_alarms_per_day: FalseAlarms = None
-    sigma_floor: AboveZero | None = None
-    policy: Policy | None = None
-    start: Start | None = None
 
 
 class Settings(BaseSettings):
@@ -76,6 +39,10 @@ class Settings(BaseSettings):
         data_dir: Holds checkpoints and the embedded Valkey.
         redis_url: A Redis or Valkey to use; None starts the embedded one. Also `REDIS_URL`.
         redis_scores: Whether an entry holds one verdict or many (`packed`), or which have one.
+        alertmanager_url, alertmanager_resend_s: An Alertmanager that takes alerts, and after how
+            many seconds it is told again what is open.
+        webhook_url, webhook_secret: Takes alerts by POST, signed where there is a secret.
+        public_url: Where people reach this service; links in alerts begin with it.
         window, z, false_alarms_per_day, sigma_floor, policy, min_scores: Override thresholds.
         store: Where snapshots are kept: with the sinks' Redis, in a file of the data directory,
             or not at all.
@@ -111,6 +78,12 @@ class Settings(BaseSettings):
     redis_scores: Literal["each", "packed", "anomalies", "off"] = "each"
     redis_maxlen: Positive = 1_000_000
     redis_timeout_s: AboveZero = 1.0
+
+    alertmanager_url: HttpUrl | None = None
+    alertmanager_resend_s: AboveZero = 60.0
+    webhook_url: HttpUrl | None = None
+    webhook_secret: SecretStr | None = None
+    public_url: HttpUrl | None = None
 
     start: Start = "own"
     prime: bool = True

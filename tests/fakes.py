@@ -51,6 +51,9 @@ class FakeClock:
 class ListSink:
     """Keeps what it is handed, in order."""
 
+    takes_verdicts = True
+    refresh_s: float | None = None
+
     def __init__(self, name: str = "list") -> None:
         self._name = name
         self.deliveries: list[Delivery] = []

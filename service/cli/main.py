@@ -1,23 +1,56 @@
-"""The command `stepwatch`: one table of commands."""
+"""The command `stepwatch`: one table of commands, each imported when it is asked for.
+
+To import them all takes seconds, torch's among them, and a health check is made every few.
+"""
+
+from importlib import import_module
+from typing import Any, Final
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from service.cli import check, demo, evaluate, models, replay, serve, train
+COMMANDS: Final = {
+    "demo": "service.cli.demo:demo",
+    "host": "service.cli.host:host",
+    "serve": "service.cli.serve:serve",
+    "train": "service.cli.train:train",
+    "models": "service.cli.models:models",
+    "replay": "service.cli.replay:replay",
+    "evaluate": "service.cli.evaluate:evaluate",
+    "check": "service.cli.check:check",
+    "health": "service.cli.health:health",
+}
+
+
+class Commands(TyperGroup):
+    """Finds commands in the table; typer keeps the types of contexts and commands to itself."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name the commands, as they are to be listed."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import a command; None if there is none of this name."""
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, function = place.partition(":")
+        alone = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
+        alone.command(cmd_name)(getattr(import_module(module), function))
+        return get_command(alone)
+
 
 app = typer.Typer(
     name="stepwatch",
     help="Streaming anomaly detection for metric vectors with a stateful recurrent network.",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-for command in (
-    demo.demo,
-    serve.serve,
-    train.train,
-    models.models,
-    replay.replay,
-    evaluate.evaluate,
-    check.check,
-):
-    app.command()(command)
+
+
+@app.callback()
+def stepwatch() -> None:
+    """Streaming anomaly detection for metric vectors with a stateful recurrent network."""

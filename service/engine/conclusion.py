@@ -7,12 +7,13 @@ import numpy as np
 
 from models.blocks import Anomaly
 from service.engine.alerts import Alerts
+from service.engine.clock import Clock
 from service.engine.columns import Judged
 from service.engine.counters import Counters
 from service.engine.dispatch import Outlet
 from service.engine.errors import BANK_REFUSALS
 from service.engine.model import Stream
-from service.engine.ports import Alert, Clock, Scored
+from service.engine.ports import Alert, Scored
 from service.engine.routing import Batch
 
 _YES: Final = int(Anomaly.YES)
@@ -67,6 +68,7 @@ class Conclusion:
         counters.batch_rows.observe(len(verdicts))
         taken = verdicts.n_taken
         counters.scored[model] += taken
+        counters.scores[model].observe_many(verdicts.score)
         counters.anomalies[model] += int(np.count_nonzero(verdicts.is_anomaly == _YES))
         counters.alerts.update(alert.status for alert in transitions)
         if taken < len(verdicts):

@@ -10,10 +10,11 @@ import structlog
 
 from models.snapshot import WHOLE
 from service.engine.changes import NEVER
+from service.engine.clock import Clock
 from service.engine.copying import Copier
 from service.engine.errors import StoreError
 from service.engine.model import Stream
-from service.engine.ports import Clock, Entry
+from service.engine.ports import Entry
 from service.engine.snapshots import Copied, entries_of
 from service.engine.watched_store import WatchedStore
 

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 
+from service.engine.clock import Clock
 from service.engine.errors import SinkError
-from service.engine.ports import Alert, Clock, Delivery, Scored, Sink
+from service.engine.ports import Alert, Delivery, Scored, Sink
 
 _log = structlog.get_logger("stepwatch.dispatch")
 
@@ -26,6 +28,7 @@ class Outlet:
         sink: Opened, written to and closed by this outlet's task alone.
         max_rows: Verdicts that may wait, those in the write under way included.
         clock: For the age of what waits.
+        open_alerts: Lists the alerts that are open, for a sink that asks for them again and again.
 
     Attributes:
         is_up: Whether the last attempt to open or write succeeded.
@@ -34,16 +37,25 @@ class Outlet:
         errors: Failed attempts by the error's kind.
     """
 
-    def __init__(self, sink: Sink, *, max_rows: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        max_rows: int,
+        clock: Clock,
+        open_alerts: Callable[[], list[Alert]] = list,
+    ) -> None:
         self.sink: Final = sink
+        self.max_rows: Final = max_rows
         self.is_up = False
         self.written: Counter[str] = Counter(scores=0, alerts=0)
         self.dropped: Counter[str] = Counter(scores=0, alerts=0)
         self.errors: Counter[str] = Counter()
-        self._max_rows = max_rows
         self._clock = clock
+        self._open_alerts = open_alerts
+        self._refreshed = clock.monotonic()
         self._scored: deque[tuple[float, Scored]] = deque()
-        self._alerts: deque[Alert] = deque()
+        self._alerts: deque[tuple[float, Alert]] = deque()
         self._waiting_rows = 0
         self._in_flight: Delivery | None = None
         self._oldest: float | None = None
@@ -57,16 +69,25 @@ class Outlet:
         return self._waiting_rows
 
     @property
+    def waiting_alerts(self) -> int:
+        """Alerts that wait, those in the write under way included."""
+        return len(self._alerts) + (len(self._in_flight.alerts) if self._in_flight else 0)
+
+    @property
     def lag_s(self) -> float:
-        """Age of the oldest verdict that waits, in seconds."""
+        """Age of the oldest verdict or alert that waits, in seconds."""
         since = self._oldest if self._oldest is not None else self._head_since()
         return 0.0 if since is None else self._clock.monotonic() - since
 
     def put(self, scored: Scored, alerts: list[Alert]) -> None:
         """Queue verdicts and alerts; never waits."""
+        if not self.sink.takes_verdicts:
+            if alerts:
+                self._put_alerts(alerts)
+            return
         self._scored.append((self._clock.monotonic(), scored))
         self._waiting_rows += len(scored.verdicts)
-        while self._waiting_rows > self._max_rows and self._scored:
+        while self._waiting_rows > self.max_rows and self._scored:
             _, dropped = self._scored.popleft()
             self._waiting_rows -= len(dropped.verdicts)
             self.dropped["scores"] += dropped.verdicts.n_taken
@@ -77,7 +98,8 @@ class Outlet:
         self._put_alerts([alert])
 
     def _put_alerts(self, alerts: list[Alert]) -> None:
-        self._alerts.extend(alerts)
+        now = self._clock.monotonic()
+        self._alerts.extend((now, alert) for alert in alerts)
         while len(self._alerts) > MAX_ALERTS:
             self._alerts.popleft()
             self.dropped["alerts"] += 1
@@ -87,14 +109,13 @@ class Outlet:
         """Write until stopped, then until nothing is left; end by cancelling."""
         await self._write(Delivery())
         while not (self._stopping.is_set() and self._is_empty()):
-            if self._is_empty():
+            if self._is_empty() and not self._is_due():
                 await self._something()
                 continue
             if self._waiting_rows < BATCH_ROWS:
                 await self._pause(LINGER_S)
             delivery = self._next()
-            await self._write(delivery)
-            self._forget(delivery)
+            self._forget(delivery, await self._write(delivery))
 
     async def stop(self, task: "asyncio.Task[None]", timeout_s: float) -> None:
         """Let the task write what is left for at most `timeout_s`, count the rest as dropped."""
@@ -108,8 +129,20 @@ class Outlet:
         await self.sink.close()
 
     async def _something(self) -> None:
+        """Wait until something arrives, or until the open alerts are to be told again."""
         self._arrived.clear()
-        await self._arrived.wait()
+        try:
+            await asyncio.wait_for(self._arrived.wait(), self._due_in_s())
+        except TimeoutError:
+            return
+
+    def _due_in_s(self) -> float | None:
+        every_s = self.sink.refresh_s
+        return None if every_s is None else self._refreshed + every_s - self._clock.monotonic()
+
+    def _is_due(self) -> bool:
+        due_in_s = self._due_in_s()
+        return due_in_s is not None and due_in_s <= 0
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not longer than until the stop."""
@@ -119,19 +152,25 @@ class Outlet:
             return
 
     def _next(self) -> Delivery:
-        delivery, rows = Delivery(), 0
+        is_due, self._oldest = self._is_due(), self._head_since()
+        delivery, rows = Delivery(open_alerts=self._open_alerts() if is_due else None), 0
+        if is_due:
+            self._refreshed = self._clock.monotonic()
         while self._scored and rows < BATCH_ROWS:
-            since, scored = self._scored.popleft()
-            self._oldest = since if self._oldest is None else self._oldest
+            _, scored = self._scored.popleft()
             delivery.scored.append(scored)
             rows += len(scored.verdicts)
-        delivery.alerts.extend(self._alerts)
+        delivery.alerts.extend(alert for _, alert in self._alerts)
         self._alerts.clear()
         self._in_flight = delivery
         return delivery
 
-    async def _write(self, delivery: Delivery) -> None:
-        """Try until it is written, with growing pauses; the first, empty one opens the sink."""
+    async def _write(self, delivery: Delivery) -> SinkError | None:
+        """Try until it is written, with growing pauses; the first, empty one opens the sink.
+
+        Returns:
+            Why it is given up; None: it was written.
+        """
         pause_s = FIRST_PAUSE_S
         while delivery.scored or delivery.alerts or not self._stopping.is_set():
             try:
@@ -141,11 +180,14 @@ class Outlet:
                 await self.sink.write_batch(delivery)
             except Exception as error:  # whatever a sink does, its task goes on
                 self._failed(error)
+                if isinstance(error, SinkError) and error.is_final:
+                    return error
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             else:
                 self._succeeded()
-                return
+                break
+        return None
 
     def _failed(self, error: Exception) -> None:
         kind, bug = (error.kind, None) if isinstance(error, SinkError) else ("bug", error)
@@ -161,10 +203,18 @@ class Outlet:
             _log.info("sink up", sink=self.sink.name, waiting=self._waiting_rows)
         self.is_up = True
 
-    def _forget(self, delivery: Delivery) -> None:
+    def _forget(self, delivery: Delivery, given_up: SinkError | None) -> None:
         self._waiting_rows -= sum(len(scored.verdicts) for scored in delivery.scored)
-        self.written["scores"] += sum(scored.verdicts.n_taken for scored in delivery.scored)
-        self.written["alerts"] += len(delivery.alerts)
+        scores = sum(scored.verdicts.n_taken for scored in delivery.scored)
+        alerts = lost = len(delivery.alerts)
+        if given_up is None:
+            lost = 0
+        elif given_up.lost is not None:
+            lost = given_up.lost
+        self.written["scores"] += 0 if given_up else scores
+        self.dropped["scores"] += scores if given_up else 0
+        self.written["alerts"] += alerts - lost
+        self.dropped["alerts"] += lost
         self._in_flight = self._oldest = None
 
     def _count_rest(self) -> None:
@@ -183,4 +233,5 @@ class Outlet:
         return not self._scored and not self._alerts
 
     def _head_since(self) -> float | None:
-        return self._scored[0][0] if self._scored else None
+        heads = [waiting[0][0] for waiting in (self._scored, self._alerts) if waiting]
+        return min(heads, default=None)

@@ -10,6 +10,7 @@ import structlog
 from service.engine.alerts import AlertPolicy, Alerts
 from service.engine.batcher import Batcher
 from service.engine.census import Census, take_census
+from service.engine.clock import Clock
 from service.engine.columns import Pending, Request, Single
 from service.engine.conclusion import Conclusion
 from service.engine.counters import Counters
@@ -17,7 +18,7 @@ from service.engine.directory import Directory
 from service.engine.dispatch import Outlet
 from service.engine.live import LiveFeed
 from service.engine.persistence import Keep, Persistence
-from service.engine.ports import Alert, Clock, Sink
+from service.engine.ports import Alert, Sink
 from service.engine.routing import Routing
 from service.engine.streams import Streams
 from service.engine.waiting import Tell
@@ -52,6 +53,7 @@ class Engine:
         keep: Where and how snapshots are kept; None: streams end with the process.
 
     Attributes:
+        limits: As given.
         ready: Set once observations are taken.
     """
 
@@ -69,10 +71,11 @@ class Engine:
         self.counters: Final = Counters()
         self.live: Final = LiveFeed()
         self.clock: Final = clock
-        self._limits = limits
+        self.limits: Final = limits
         self._alerts = Alerts(policy)
         self.outlets: Final = [
-            Outlet(sink, max_rows=limits.sink_rows, clock=clock) for sink in (self.live, *sinks)
+            Outlet(sink, max_rows=limits.sink_rows, clock=clock, open_alerts=self.open_alerts)
+            for sink in (self.live, *sinks)
         ]
         self._conclusion = Conclusion(self._alerts, self.counters, self.outlets, clock)
         self._batcher = Batcher(self._conclusion.conclude, max_rows=limits.waiting_rows)
@@ -110,7 +113,7 @@ class Engine:
         await self._batcher.drain()
         await asyncio.gather(
             *(
-                outlet.stop(task, self._limits.flush_s)
+                outlet.stop(task, self.limits.flush_s)
                 # a start that was cancelled at once has not made the tasks
                 for outlet, task in zip(self.outlets, self._tasks, strict=False)
             )

@@ -103,11 +103,21 @@ class TooFewObservations(RequestError):  # noqa: N818 - as above
 
 
 class SinkError(StepwatchError):
-    """A sink could not write; `kind` is a short, closed word for metrics."""
+    """A sink could not write; `kind` is a short, closed word for metrics.
 
-    def __init__(self, kind: str, detail: str) -> None:
+    Attributes:
+        is_final: Whether it is useless to try this delivery again. The sink has written of it what
+            it could.
+        lost: How many of its alerts were not written, where it is final; None: none was.
+    """
+
+    def __init__(
+        self, kind: str, detail: str, *, is_final: bool = False, lost: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.kind: Final = kind
+        self.is_final: Final = is_final
+        self.lost: Final = lost
 
 
 class StoreError(StepwatchError):

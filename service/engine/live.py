@@ -43,6 +43,8 @@ class LiveFeed:
     """
 
     name: Final = "live"
+    takes_verdicts: Final = True
+    refresh_s: Final = None
 
     def __init__(self) -> None:
         self.dropped = 0

@@ -11,12 +11,13 @@ from models.snapshot import Parts
 from service.engine.alerts import Alerts
 from service.engine.batcher import Batcher
 from service.engine.changes import NEVER
+from service.engine.clock import Clock
 from service.engine.copying import Copier
 from service.engine.departures import Departures
 from service.engine.directory import Directory
 from service.engine.errors import StoreError
 from service.engine.model import Stream
-from service.engine.ports import Clock, SnapshotStore
+from service.engine.ports import SnapshotStore
 from service.engine.restoring import Restorer
 from service.engine.saving import SaveLimits, Saver
 from service.engine.watched_store import WatchedStore

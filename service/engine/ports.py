@@ -1,6 +1,5 @@
-"""What the engine asks of the world outside: sinks, a store and a clock, as protocols."""
+"""What the engine asks of the world outside: sinks and a store, as protocols."""
 
-import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -104,10 +103,16 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What a sink is handed in one write: blocks and alerts, each in the order they came."""
+    """What a sink is handed in one write: blocks and alerts, each in the order they came.
+
+    Attributes:
+        open_alerts: All alerts that are open, as they stand, status `opened`; None where this is
+            no refresh.
+    """
 
     scored: list[Scored] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    open_alerts: list[Alert] | None = None
 
 
 class Sink(Protocol):
@@ -117,6 +122,16 @@ class Sink(Protocol):
     is given up, so a sink can tell a repetition from a new one by identity. `close` may be called
     twice, and without `open`.
     """
+
+    @property
+    def takes_verdicts(self) -> bool:
+        """Whether it is handed verdicts, or alerts only."""
+        ...
+
+    @property
+    def refresh_s(self) -> float | None:
+        """Seconds after which it is handed the `open_alerts` again; None: never."""
+        ...
 
     @property
     def name(self) -> str:
@@ -222,27 +237,3 @@ class SnapshotStore(Protocol):
     async def close(self) -> None:
         """Let go of everything held."""
         ...
-
-
-class Clock(Protocol):
-    """Time, so that tests can turn it."""
-
-    def now(self) -> int:
-        """Give the wall clock, microseconds UTC."""
-        ...
-
-    def monotonic(self) -> float:
-        """Give seconds that never go back, for durations."""
-        ...
-
-
-class SystemClock:
-    """The machine's clocks."""
-
-    def now(self) -> int:
-        """Give the wall clock, microseconds UTC."""
-        return time.time_ns() // 1000
-
-    def monotonic(self) -> float:
-        """Give seconds that never go back, for durations."""
-        return time.monotonic()

@@ -17,10 +17,10 @@ from models.snapshot import WHOLE, Parts, SnapshotError, SnapshotFormat
 from models.snapshot_block import SnapshotBlock
 from service.engine.alerts import Alerts
 from service.engine.batcher import Batcher
+from service.engine.clock import Clock
 from service.engine.directory import Directory, id_error
 from service.engine.errors import StoreError, UnknownModel
 from service.engine.model import Model
-from service.engine.ports import Clock
 from service.engine.snapshots import ForeignSnapshot, Head, opened, sum_of_metrics
 from service.engine.watched_store import WatchedStore
 

@@ -9,11 +9,11 @@ import structlog
 
 from models.blocks import Int
 from service.engine.changes import NEVER, Taken
+from service.engine.clock import Clock
 from service.engine.copying import Copier
 from service.engine.departures import ODD_KINDS, Departures
 from service.engine.errors import StoreError
 from service.engine.model import Model, slots_of
-from service.engine.ports import Clock
 from service.engine.snapshots import Copied, entries_of
 from service.engine.watched_store import WatchedStore
 

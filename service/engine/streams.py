@@ -15,6 +15,7 @@ from models.checkpoint import CheckpointError
 from models.options import StreamOptions
 from service.engine import slot_jobs
 from service.engine.batcher import Batcher
+from service.engine.clock import Clock
 from service.engine.conclusion import Conclusion
 from service.engine.directory import Directory
 from service.engine.errors import (
@@ -26,7 +27,6 @@ from service.engine.errors import (
 )
 from service.engine.model import Model, Stream, slots_of
 from service.engine.persistence import Persistence
-from service.engine.ports import Clock
 from service.engine.succession import Succession
 
 

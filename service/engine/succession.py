@@ -12,9 +12,9 @@ from models.blocks import Int
 from models.options import StreamOptions
 from models.recent import RecentBlock
 from service.engine.batcher import Batcher
+from service.engine.clock import Clock
 from service.engine.errors import BadCheckpoint
 from service.engine.model import Model, Stream, slots_of
-from service.engine.ports import Clock
 
 STREAMS_AT_A_TIME: Final = 250
 FEW: Final = 500

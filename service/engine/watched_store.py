@@ -9,8 +9,9 @@ from typing import Final
 import structlog
 
 from models.snapshot import Parts
+from service.engine.clock import Clock
 from service.engine.errors import StoreError
-from service.engine.ports import Clock, Entry, SnapshotStore
+from service.engine.ports import Entry, SnapshotStore
 
 _log = structlog.get_logger("stepwatch.store")
 

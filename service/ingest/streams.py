@@ -72,7 +72,12 @@ async def reload_model(request: Request, name: openapi.ModelName) -> ModelView:
     """
     engine = engine_of(request)
     load: BankLoader = request.app.state.load_bank
-    model = await engine.streams.reload(name, partial(load, name))
+    try:
+        model = await engine.streams.reload(name, partial(load, name))
+    except Exception:
+        engine.counters.reloads["failed"] += 1
+        raise
+    engine.counters.reloads["done"] += 1
     return _model_view(model, engine.directory.default)
 
 

@@ -1,10 +1,13 @@
 """What the metrics page tells of the service as a whole."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from heapq import nlargest
 from importlib.metadata import version
 from itertools import accumulate
+from operator import attrgetter
+from typing import Final
 
 import numpy as np
 from prometheus_client.core import (
@@ -15,14 +18,27 @@ from prometheus_client.core import (
     Metric,
 )
 
-from models.blocks import Phase
-from models.cadence import silent
+from models.blocks import Float64, Phase
 from service.engine import counters
 from service.engine.census import Census
+from service.engine.dispatch import Outlet
 from service.engine.engine import Engine
 from service.engine.errors import ROW_ERROR_TYPES
 from service.engine.persistence import Persistence
 from service.engine.restoring import OUTCOMES
+
+_SINK_GAUGES: Final[tuple[tuple[str, str, Callable[[Outlet], float]], ...]] = (
+    ("up", "Whether it writes.", lambda outlet: outlet.is_up),
+    ("lag_seconds", "Age of the oldest that waits.", lambda outlet: outlet.lag_s),
+    ("waiting_verdicts", "Waiting to be written.", lambda outlet: outlet.waiting_rows),
+    ("waiting_verdicts_limit", "Beyond it dropped.", lambda outlet: outlet.max_rows),
+    ("waiting_alerts", "Alerts waiting to be written.", lambda outlet: outlet.waiting_alerts),
+)
+_SINK_TOTALS: Final[tuple[tuple[str, str, Callable[[Outlet], Counter[str]]], ...]] = (
+    ("written", "Written.", lambda outlet: outlet.written),
+    ("dropped", "Given up.", lambda outlet: outlet.dropped),
+    ("errors", "Failed attempts.", lambda outlet: outlet.errors),
+)
 
 
 class EngineMetrics:
@@ -30,19 +46,24 @@ class EngineMetrics:
 
     Args:
         engine: What to look at.
+        worst: How many streams with an open alert have a series for it, the worst first.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, worst: int) -> None:
         self._engine = engine
+        self._worst = worst
 
     def collect(self) -> Iterator[Metric]:
         """Give the families, one by one."""
         yield from self._traffic()
+        yield from self._alerts()
         yield from self._sinks()
         if self._engine.persistence is not None:
             yield from _snapshots(self._engine.persistence)
-        away = len(self._engine.directory.away)
+        directory = self._engine.directory
+        away = len(directory.away)
         yield gauge("streams_away", "Streams let go that will come back from the store.", away)
+        yield gauge("streams_limit", "Streams that may be in memory.", directory.max_streams)
 
     def _traffic(self) -> Iterator[Metric]:
         counted = self._engine.counters
@@ -56,31 +77,38 @@ class EngineMetrics:
         yield _counter("alerts", "Alert transitions.", "status", alerts)
         yield _histogram("ingest_to_verdict_seconds", "From decoded to judged.", counted.latency_s)
         yield _histogram("batch_rows", "Rows scored at a time.", counted.batch_rows)
+        yield _histograms("score", "Scores by model.", "model", counted.scores)
+        yield _counter("model_reloads", "Reloads of a model.", "outcome", counted.reloads)
         yield gauge("waiting_observations", "Waiting to be scored.", self._engine.waiting_rows)
+        limits = self._engine.limits
+        yield gauge("waiting_observations_limit", "Beyond it 429.", limits.waiting_rows)
         yield gauge("ready", "Whether observations are taken.", self._engine.is_ready)
-        yield gauge("alerts_open", "Alerts open now.", len(self._engine.open_alerts()))
+
+    def _alerts(self) -> Iterator[Metric]:
+        alerts = self._engine.open_alerts()
+        yield gauge("alerts_open", "Alerts open now.", len(alerts))
+        shifted = sum(alert.level_shift_since is not None for alert in alerts)
+        yield gauge("streams_shifted", "Streams whose level has shifted.", shifted)
+        family = GaugeMetricFamily(
+            "stepwatch_stream_alert_severity",
+            "Peak severity of the open alert.",
+            labels=["model", "stream"],
+        )
+        for alert in nlargest(self._worst, alerts, key=attrgetter("peak_severity")):
+            family.add_metric([alert.model, alert.stream_id], alert.peak_severity)
+        yield family
 
     def _sinks(self) -> Iterator[Metric]:
-        up = GaugeMetricFamily("stepwatch_sink_up", "Whether it writes.", labels=["sink"])
-        lag = GaugeMetricFamily(
-            "stepwatch_sink_lag_seconds", "Age of the oldest that waits.", labels=["sink"]
-        )
-        waiting = GaugeMetricFamily(
-            "stepwatch_sink_waiting_verdicts", "Waiting to be written.", labels=["sink"]
-        )
-        labels = ["sink", "kind"]
-        written = CounterMetricFamily("stepwatch_sink_written", "Written.", labels=labels)
-        dropped = CounterMetricFamily("stepwatch_sink_dropped", "Given up.", labels=labels)
-        failed = CounterMetricFamily("stepwatch_sink_errors", "Failed attempts.", labels=labels)
-        for outlet in self._engine.outlets:
-            name = outlet.sink.name
-            up.add_metric([name], outlet.is_up)
-            lag.add_metric([name], outlet.lag_s)
-            waiting.add_metric([name], outlet.waiting_rows)
-            _add(written, name, outlet.written)
-            _add(dropped, name, outlet.dropped)
-            _add(failed, name, outlet.errors)
-        yield from (up, lag, waiting, written, dropped, failed)
+        for name, text, value in _SINK_GAUGES:
+            family = GaugeMetricFamily(f"stepwatch_sink_{name}", text, labels=["sink"])
+            for outlet in self._engine.outlets:
+                family.add_metric([outlet.sink.name], value(outlet))
+            yield family
+        for name, text, totals in _SINK_TOTALS:
+            counted = CounterMetricFamily(f"stepwatch_sink_{name}", text, labels=["sink", "kind"])
+            for outlet in self._engine.outlets:
+                _add(counted, outlet.sink.name, totals(outlet))
+            yield counted
         yield _counter(
             "live_missed",
             "Verdicts and alerts lost by slow listeners.",
@@ -89,26 +117,26 @@ class EngineMetrics:
         )
 
 
-def model_metrics(census: list[Census], now: int) -> Iterator[Metric]:
+def model_metrics(census: list[Census], silence_s: Sequence[Float64]) -> Iterator[Metric]:
     """Tell what the streams of each model are about; the loop is not needed for it.
 
     Args:
         census: All streams.
-        now: Microseconds UTC.
+        silence_s: For how long each stream has been silent; NaN where it is not.
     """
     phases = GaugeMetricFamily("stepwatch_streams", "Streams by phase.", labels=["model", "phase"])
     quiet = GaugeMetricFamily(
         "stepwatch_streams_silent", "Nothing for ten usual steps.", labels=["model"]
     )
     info = InfoMetricFamily("stepwatch_model", "Loaded models.", labels=["model"])
-    for part in census:
+    for part, quiet_s in zip(census, silence_s, strict=True):
         spec = part.model.bank.spec
         counts = np.bincount(part.record["phase"], minlength=len(Phase)).tolist()
         for phase in Phase:
             phases.add_metric([part.model.name, phase.name.lower()], counts[phase])
         about = {"scorer": spec.scorer.name, "content_hash": spec.content_hash}
         info.add_metric([part.model.name], about)
-        quiet.add_metric([part.model.name], int(silent(part.record, now).sum()))
+        quiet.add_metric([part.model.name], int(np.count_nonzero(quiet_s > 0)))
     yield from (phases, quiet, info)
     yield InfoMetricFamily("stepwatch_build", "This program.", value={"version": _version()})
 
@@ -156,7 +184,20 @@ def gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
 
 
 def _histogram(name: str, text: str, histogram: counters.Histogram) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(f"stepwatch_{name}", text)
+    family.add_metric([], _buckets(histogram), histogram.sum)
+    return family
+
+
+def _histograms(
+    name: str, text: str, label: str, histograms: Mapping[str, counters.Histogram]
+) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(f"stepwatch_{name}", text, labels=[label])
+    for key, histogram in histograms.items():
+        family.add_metric([key], _buckets(histogram), histogram.sum)
+    return family
+
+
+def _buckets(histogram: counters.Histogram) -> list[tuple[str, float]]:
     bounds = [*(str(bound) for bound in histogram.bounds), "+Inf"]
-    counts = list(accumulate(histogram.counts))
-    buckets = list(zip(bounds, counts, strict=True))
-    return HistogramMetricFamily(f"stepwatch_{name}", text, buckets, sum_value=histogram.sum)
+    return list(zip(bounds, accumulate(histogram.counts), strict=True))

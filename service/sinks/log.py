@@ -13,6 +13,8 @@ class LogSink:
     """Logs every alert as it opens, is updated and resolves; verdicts are not logged."""
 
     name: Final = "log"
+    takes_verdicts: Final = False
+    refresh_s: Final = None
 
     async def open(self) -> None:
         """Nothing to connect."""

@@ -8,6 +8,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from models.cadence import silence_s
 from service.engine.census import Census
 from service.engine.engine import Engine
 from service.sinks.engine_metrics import EngineMetrics, gauge, model_metrics
@@ -21,11 +22,13 @@ class MetricsPage:
         engine: What to look at.
         export: Patterns of streams that always have series of their own.
         worst: How many other streams have them: those of the highest severity now, and at most
-            as many again that were among those within the hour.
+            as many again that were among those within the hour. As many silent streams, and as
+            many with an open alert, have a series for that.
     """
 
     def __init__(self, engine: Engine, *, export: Sequence[str], worst: int) -> None:
         self._engine = engine
+        self._worst = worst
         self._process = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._process)
@@ -39,7 +42,7 @@ class MetricsPage:
             census = await self._engine.census()
             clock = self._engine.clock
             # few series, read here because the loop changes what they tell of
-            engine = list(EngineMetrics(self._engine).collect())
+            engine = list(EngineMetrics(self._engine, self._worst).collect())
             page = await asyncio.to_thread(
                 self._format, engine, census, clock.now(), clock.monotonic()
             )
@@ -48,13 +51,14 @@ class MetricsPage:
     def _format(
         self, engine: list[Metric], census: list[Census], now: int, monotonic: float
     ) -> bytes:
-        series = self._series.text(census, monotonic)
+        quiet_s = [silence_s(part.record, now) for part in census]
+        series = self._series.text(census, quiet_s, monotonic)
         left_out = gauge(
             "streams_not_exported", "Streams without series of their own.", self._series.left_out
         )
         registry = CollectorRegistry()
         pause()
-        registry.register(_Collected([*engine, *model_metrics(census, now), left_out]))
+        registry.register(_Collected([*engine, *model_metrics(census, quiet_s), left_out]))
         pause()
         few = generate_latest(registry)
         pause()

@@ -46,6 +46,8 @@ class RedisSink:
     """
 
     name: Final = "redis"
+    takes_verdicts: Final = True
+    refresh_s: Final = None
 
     def __init__(
         self,

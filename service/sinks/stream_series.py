@@ -8,9 +8,8 @@ text of the numbers is made by the JSON encoder, some thousands at a time.
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import translate
-from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +18,7 @@ import numpy as np
 from models.blocks import Bool, Float64, Int
 from service.engine.census import Census
 from service.engine.model import Model, Stream
+from service.sinks.places import joined, largest, split
 
 STAY_S: Final = 3600.0
 """A stream that came among the worst is exported for at least so long."""
@@ -30,6 +30,7 @@ _FAMILIES: Final = (
     ("threshold", "stepwatch_stream_threshold", "gauge", "Last threshold."),
     ("anomalies", "stepwatch_stream_anomalies_total", "counter", "Anomalies."),
 )
+_SILENT: Final = "stepwatch_stream_silent_seconds"
 _ESCAPES: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
@@ -52,11 +53,12 @@ class StreamSeries:
         self._known: dict[Model, _Known] = {}
         self.left_out = 0
 
-    def text(self, census: list[Census], now: float) -> list[bytes]:
+    def text(self, census: list[Census], silence_s: Sequence[Float64], now: float) -> list[bytes]:
         """Give the text of all series, in parts.
 
         Args:
             census: All streams.
+            silence_s: For how long each stream has been silent; NaN where it is not.
             now: Monotonic seconds.
         """
         chosen = self.chosen(census, now)
@@ -71,9 +73,19 @@ class StreamSeries:
             self._known[part.model].forget_labels(part.slots[rows])
         parts: list[bytes] = []
         for _, name, kind, about in _FAMILIES:
-            parts.append(f"# HELP {name} {about}\n# TYPE {name} {kind}\n".encode())
+            parts.append(_head(name, kind, about))
             parts += lines[name]
-        return parts
+        return [*parts, *self._silent(census, silence_s)]
+
+    def _silent(self, census: list[Census], silence_s: Sequence[Float64]) -> Iterator[bytes]:
+        """Give the series of silent streams; those that went last: some are gone for good."""
+        yield _head(_SILENT, "gauge", "Time since the last observation of a silent stream.")
+        latest = largest(-joined(silence_s), self._worst, above=-np.inf)
+        rows = split(latest, map(len, silence_s))
+        for part, seconds, some in zip(census, silence_s, rows, strict=True):
+            if len(some):
+                labels = self._known[part.model].labels(part.slots[some])
+                yield _lines(_SILENT, labels, seconds[some].round(3))
 
     def chosen(self, census: list[Census], now: float) -> list[Int]:
         """Choose the rows of each part that have series, ascending."""
@@ -83,14 +95,14 @@ class StreamSeries:
         pause()
         known = [self._known[part.model] for part in census]
         sizes = [len(part.slots) for part in census]
-        severity = _joined(map(_severity, census))
+        severity = joined(map(_severity, census))
         pause()
-        rows = _split(_largest(severity, self._worst), sizes)
+        rows = split(largest(severity, self._worst), sizes)
         pause()
         worst = [part.slots[some] for part, some in zip(census, rows, strict=True)]
         recent = [one.renewed(slots, now) for one, slots in zip(known, worst, strict=True)]
-        since = _joined(one.since[slots] for one, slots in zip(known, recent, strict=True))
-        lately = _split(_largest(since, self._worst, above=-np.inf), map(len, recent))
+        since = joined(one.since[slots] for one, slots in zip(known, recent, strict=True))
+        lately = split(largest(since, self._worst, above=-np.inf), map(len, recent))
         return [
             _rows(part, np.flatnonzero(one.is_wanted), now_worst, slots[some])
             for part, one, now_worst, slots, some in zip(
@@ -167,6 +179,10 @@ class _Known:
             self.since = np.concatenate([self.since, np.full(more, -np.inf)])
 
 
+def _head(name: str, kind: str, about: str) -> bytes:
+    return f"# HELP {name} {about}\n# TYPE {name} {kind}\n".encode()
+
+
 def _lines(name: str, labels: list[bytes], numbers: Any) -> bytes:
     """Write one sample a line."""
     texts = msgspec.json.encode(numbers.tolist())[1:-1].split(b",")
@@ -189,19 +205,6 @@ def _severity(part: Census) -> Float64:
     return severity
 
 
-def _joined(columns: Any) -> Float64:
-    return np.concatenate([np.empty(0), *columns])
-
-
-def _largest(numbers: Float64, count: int, above: float = 0.0) -> Int:
-    """Find the places of the largest numbers, ascending."""
-    places = np.flatnonzero(numbers > above)
-    if len(places) > count:
-        order = np.argpartition(-numbers[places], count)[:count] if count else np.empty(0, np.int64)
-        places = np.sort(places[order])
-    return places
-
-
 def _rows(part: Census, *slots: Int) -> Int:
     """Find the rows of slots, as far as their streams are still there."""
     is_chosen = np.zeros(len(part.slots), np.bool_)
@@ -210,14 +213,6 @@ def _rows(part: Census, *slots: Int) -> Int:
         rows = np.searchsorted(part.slots, inside)
         is_chosen[rows[part.slots[rows] == inside]] = True
     return np.flatnonzero(is_chosen)
-
-
-def _split(places: Int, sizes: Iterable[int]) -> list[Int]:
-    """Tell places within each of several parts of these sizes from places among all."""
-    begins = np.cumsum([0, *sizes])
-    ends = np.searchsorted(places, begins)
-    spans = zip(pairwise(ends.tolist()), begins.tolist(), strict=False)
-    return [places[start:stop] - begin for (start, stop), begin in spans]
 
 
 def _chunks(rows: Int) -> Iterator[Int]:

@@ -104,6 +104,11 @@ async def test_totals_match_what_was_sent(service: Running) -> None:
         'alerts_total{status="opened"}': 2,
         "alerts_open": 2,
         "waiting_observations": 0,
+        "waiting_observations_limit": 100_000,
+        'score_count{model="pumps"}': 12,
+        'model_reloads_total{outcome="failed"}': 0,
+        "streams_limit": 100_000,
+        "streams_shifted": 0,
         "ready": 1,
         "batch_rows_sum": 14,
         "ingest_to_verdict_seconds_count": 14,
@@ -125,14 +130,16 @@ async def test_sinks_are_counted(service: Running) -> None:
 
     async def is_written() -> bool:
         counted = await metrics_of(service)
-        return not any(value for name, value in counted.items() if "sink_waiting" in name) and all(
+        kinds = ("stepwatch_sink_waiting_verdicts{", "stepwatch_sink_waiting_alerts{")
+        waiting = [value for name, value in counted.items() if name.startswith(kinds)]
+        return not any(waiting) and all(
             counted[f'stepwatch_sink_up{{sink="{name}"}}'] for name in ("log", "redis")
         )
 
     await eventually(is_written)
     counted = await metrics_of(service)
-    for sink in ("live", "log", "redis"):
-        for kind, value in (("scores", 8), ("alerts", 2)):
+    for sink, scores in (("live", 8), ("log", 0), ("redis", 8)):
+        for kind, value in (("scores", scores), ("alerts", 2)):
             name = f'{{kind="{kind}",sink="{sink}"}}'
             assert counted[f"stepwatch_sink_written_total{name}"] == value
             assert counted[f"stepwatch_sink_dropped_total{name}"] == 0

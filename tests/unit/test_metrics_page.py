@@ -1,6 +1,7 @@
 """Which streams have series of their own on the metrics page, and what stands there of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,16 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from models.blocks import Phase
+from models.blocks import Float64, Phase
 from service.engine.census import Census
 from service.engine.engine import Engine
+from service.sinks.engine_metrics import EngineMetrics
 from service.sinks.prometheus import MetricsPage
 from service.sinks.stream_series import CHUNK, STAY_S, StreamSeries
-from tests.engines import make_directory, make_engine, make_model, running
+from tests.engines import an_alert, make_directory, make_engine, make_model, running
 
 NAMES = ("a", "b", "c", "d", "e")
+PEAKS = (("a", 2.0), ("b", 9.0), ("c", 5.0))
 MANY = 4 * CHUNK + 7
 
 
@@ -44,6 +47,11 @@ def chosen(series: StreamSeries, census: Census, now: float) -> set[str]:
     assert rows.tolist() == sorted(set(rows.tolist()))
     streams = census.streams
     return {streams[row].stream_id for row in rows.tolist()}
+
+
+def none_silent(census: Census) -> list[Float64]:
+    """Say of all streams that they are not silent."""
+    return [np.full(len(census.slots), np.nan)]
 
 
 def samples(text: bytes) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -91,7 +99,7 @@ def test_a_stream_that_took_anothers_slot_is_another() -> None:
     assert engine.directory.find("new").slot == first.slot
     assert chosen(series, census, 1.0) == {"b"}
     census = census_of(engine, {"new": 5.0})
-    assert 'stream="new"' in b"".join(series.text([census], 2.0)).decode()
+    assert 'stream="new"' in b"".join(series.text([census], none_silent(census), 2.0)).decode()
     engine.directory.remove(engine.directory.find("b"))
     assert chosen(series, census_of(engine, {}, ()), 3.0) == {"new"}
 
@@ -105,7 +113,7 @@ def test_labels_are_kept_of_few_streams() -> None:
     for first in range(0, MANY, 300):
         census.record["score"][:] = 0.0
         census.record["score"][first : first + 300] = 2.0
-        assert series.text([census], float(first))
+        assert series.text([census], none_silent(census), float(first))
         (known,) = series._known.values()
         assert len(known._labels) <= CHUNK + 4 * 300 < MANY
 
@@ -125,7 +133,7 @@ def test_names_are_matched_as_patterns() -> None:
         assert chosen(StreamSeries(export=(pattern,), worst=0), census, 0.0) == expected
     series = StreamSeries(export=("*/fan", "[x"), worst=0)
     assert chosen(series, census, 0.0) == {"plant-3/fan", "[x"}
-    assert series.text([census], 1.0)
+    assert series.text([census], none_silent(census), 1.0)
     assert series.left_out == 3
 
 
@@ -141,9 +149,14 @@ class Written(Collector):
             GaugeMetricFamily("stepwatch_stream_score", "Last score.", labels=labels),
             GaugeMetricFamily("stepwatch_stream_threshold", "Last threshold.", labels=labels),
             CounterMetricFamily("stepwatch_stream_anomalies", "Anomalies.", labels=labels),
+            GaugeMetricFamily(
+                "stepwatch_stream_silent_seconds",
+                "Time since the last observation of a silent stream.",
+                labels=labels,
+            ),
         ]
         for part in self._census:
-            for family, name in zip(families, ("score", "threshold", "anomalies"), strict=True):
+            for family, name in zip(families, ("score", "threshold", "anomalies"), strict=False):
                 for stream, number in zip(part.streams, part.record[name].tolist(), strict=True):
                     family.add_metric([stream.stream_id, part.model.name], number)
         return families
@@ -170,7 +183,8 @@ def test_the_text_is_what_the_client_writes(size: int) -> None:
         record = {"score": numbers_of(max(size, 8))[:size], "threshold": np.full(size, 0.1)}
         record["anomalies"] = np.arange(size) * 10**9
         census.append(Census(model, model.streams.copy(), np.arange(size), record))
-    text = b"".join(StreamSeries(export=("*",), worst=0).text(census, 0.0))
+    quiet_s = [quiet for part in census for quiet in none_silent(part)]
+    text = b"".join(StreamSeries(export=("*",), worst=0).text(census, quiet_s, 0.0))
     registry = CollectorRegistry()
     registry.register(Written(census))
     wanted = generate_latest(registry)
@@ -206,3 +220,31 @@ async def test_the_page_tells_of_all_and_shows_the_chosen() -> None:
     assert phases == {phase.name.lower(): 0 for phase in Phase} | {"live": MANY - 1}
     types = [line for line in page.splitlines() if line.startswith(b"# TYPE")]
     assert len(types) == len(set(types))
+
+
+def test_those_that_fell_silent_last_are_named() -> None:
+    """Of more silent streams than there is room for, those that are gone for good are left out."""
+    engine = make_engine()
+    census = census_of(engine, {})
+    quiet_s = np.array([np.nan, 60.5, 86_400.0, 7.25, np.nan])
+    text = b"".join(StreamSeries(export=(), worst=2).text([census], [quiet_s], 0.0))
+    found = {
+        dict(labels)["stream"]: value
+        for (name, labels), value in samples(text).items()
+        if name == "stepwatch_stream_silent_seconds"
+    }
+    assert found == {"b": 60.5, "d": 7.25}
+
+
+def test_open_alerts_have_series_the_worst_first() -> None:
+    """A stream with an open alert is named with its peak severity, as many as there is room for."""
+    engine = make_engine()
+    alerts = [replace(an_alert(), stream_id=name, peak_severity=peak) for name, peak in PEAKS]
+    engine.open_alerts = lambda: alerts  # type: ignore[method-assign]
+    pages = {family.name: family for family in EngineMetrics(engine, 2).collect()}
+    shown = {
+        sample.labels["stream"]: sample.value
+        for sample in pages["stepwatch_stream_alert_severity"].samples
+    }
+    assert shown == {"b": 9.0, "c": 5.0}
+    assert pages["stepwatch_alerts_open"].samples[0].value == len(PEAKS)
