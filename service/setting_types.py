@@ -1,13 +1,15 @@
 """What settings are made of: kinds of values, and what a pattern of streams may say."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo
 from pydantic_settings import NoDecode
 
 from models.options import Start
 from models.spec import Policy
 from service.engine.stream_options import BOTH_LEVELS, LEAST_FALSE_ALARMS
+from service.sinks.webhook import signing_key
 
 Positive = Annotated[int, Field(gt=0)]
 AboveZero = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -26,13 +28,28 @@ FalseAlarms = Annotated[float | None, _Asked, AfterValidator(_not_both)]
 
 
 def _is_http(given: str) -> str:
-    if not given.startswith(("http://", "https://")):
-        raise ValueError("begin with http:// or https://")
+    try:
+        parts = urlsplit(given)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise ValueError("http:// or https://, a host and perhaps a port and a path are wanted")
     return given.rstrip("/")
 
 
 HttpUrl = Annotated[str, AfterValidator(_is_http)]
 """Kept as it was given, which pydantic's own kind is not, but for a slash at its end."""
+
+
+def _signs(given: SecretStr) -> SecretStr:
+    """Say so at the start, and not when the first alert is to be sent."""
+    for one in given.get_secret_value().split():
+        signing_key(one)
+    return given
+
+
+Secret = Annotated[SecretStr, AfterValidator(_signs)]
 
 
 class StreamPattern(BaseModel):

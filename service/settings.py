@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -16,7 +16,15 @@ from pydantic_settings import (
 from models.options import Start
 from models.spec import Policy
 from service.engine.alerts import AlertPolicy
-from service.setting_types import AboveZero, FalseAlarms, HttpUrl, Patterns, Positive, StreamPattern
+from service.setting_types import (
+    AboveZero,
+    FalseAlarms,
+    HttpUrl,
+    Patterns,
+    Positive,
+    Secret,
+    StreamPattern,
+)
 from service.settings_file import SettingsFileError, levels_apart, parsed, told, unknown
 
 FILE_NAME: Final = "stepwatch.toml"
@@ -60,6 +68,7 @@ class Settings(BaseSettings):
         frozen=True,
         extra="forbid",
         populate_by_name=True,
+        hide_input_in_errors=True,  # it may be a secret
     )
 
     config: Path | None = None
@@ -82,7 +91,7 @@ class Settings(BaseSettings):
     alertmanager_url: HttpUrl | None = None
     alertmanager_resend_s: AboveZero = 60.0
     webhook_url: HttpUrl | None = None
-    webhook_secret: SecretStr | None = None
+    webhook_secret: Secret | None = None
     public_url: HttpUrl | None = None
 
     start: Start = "own"

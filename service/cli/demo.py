@@ -11,9 +11,10 @@ import uvloop
 
 from models.checkpoint import Checkpoint
 from service.app import build_server
-from service.cli.console import DataDir, failing_clearly, settings_of, stderr, stdout
+from service.cli.console import DataDir, fail, failing_clearly, settings_of, stderr, stdout, tell
 from service.cli.progress import training_bar
 from service.demo.faults import FaultSchedule
+from service.demo.files import write_files
 from service.demo.gateway import RATE_HZ, Scene, run_gateway
 from service.demo.narrator import Narrator
 from service.demo.plant import Plant
@@ -31,8 +32,15 @@ def demo(
     minutes: Annotated[float | None, typer.Option(help="End by itself after so long.")] = None,
     seed: Annotated[int | None, typer.Option(help="Repeats a run's plant and faults.")] = None,
     data_dir: DataDir = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="Only write history.csv and today.csv of a pump into this directory."),
+    ] = None,
 ) -> None:
     """Train on a simulated plant, serve, inject faults, print alerts until Ctrl-C."""
+    if csv is not None:
+        _write_csv(csv)
+        return
     chosen = settings_of(data_dir=data_dir, port=port)
     # the patterns of a settings file name models that the demo does not have
     settings = settings_of(
@@ -49,6 +57,14 @@ def demo(
         stdout.print(f"seed {chosen_seed}", style="dim")
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_play(server, listening, scene, minutes))
+
+
+def _write_csv(directory: Path) -> None:
+    try:
+        history, today = write_files(directory)
+    except OSError as error:
+        fail(f"--csv {directory}: {error.strerror}: {error.filename}; nothing is written over")
+    tell(f"{history}: a pump in normal running\n{today}: the day after it, with three faults")
 
 
 def _trained(directory: Path) -> Checkpoint:
