@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from socket import gethostname
+from typing import Any, Final
 
 import structlog
 import torch
@@ -39,6 +40,7 @@ from service.sinks.table import SinkPlace, sinks_of
 from service.stores.table import STORES, StorePlace
 
 _log = structlog.get_logger("stepwatch.app")
+_EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
 
 def load_bank(settings: Settings, name: str) -> StreamBank:
@@ -102,7 +104,7 @@ def build_engine(settings: Settings, models: dict[str, Model], redis_url: str) -
         alertmanager_resend_s=settings.alertmanager_resend_s,
         webhook_url=settings.webhook_url,
         webhook_secret=secret.get_secret_value() if secret else None,
-        public_url=settings.public_url or f"http://{settings.host}:{settings.port}",
+        public_url=settings.public_url or _own_url(settings),
     )
     return Engine(
         Directory(
@@ -124,6 +126,12 @@ def build_engine(settings: Settings, models: dict[str, Model], redis_url: str) -
             settings, StorePlace(redis_url, keys, settings.data_dir, settings.redis_timeout_s)
         ),
     )
+
+
+def _own_url(settings: Settings) -> str:
+    """Guess where people reach this service; who listens everywhere is found by its name."""
+    host = gethostname() if settings.host in _EVERYWHERE else settings.host
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 def _keep(settings: Settings, place: StorePlace) -> Keep | None:

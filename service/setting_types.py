@@ -1,7 +1,6 @@
 """What settings are made of: kinds of values, and what a pattern of streams may say."""
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo
 from pydantic_settings import NoDecode
@@ -9,6 +8,7 @@ from pydantic_settings import NoDecode
 from models.options import Start
 from models.spec import Policy
 from service.engine.stream_options import BOTH_LEVELS, LEAST_FALSE_ALARMS
+from service.sinks.http_address import address_of
 from service.sinks.webhook import signing_key
 
 Positive = Annotated[int, Field(gt=0)]
@@ -28,18 +28,12 @@ FalseAlarms = Annotated[float | None, _Asked, AfterValidator(_not_both)]
 
 
 def _is_http(given: str) -> str:
-    try:
-        parts = urlsplit(given)
-        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_url = False
-    if not is_url:
-        raise ValueError("http:// or https://, a host and perhaps a port and a path are wanted")
-    return given.rstrip("/")
+    address_of(given)
+    return given
 
 
 HttpUrl = Annotated[str, AfterValidator(_is_http)]
-"""Kept as it was given, which pydantic's own kind is not, but for a slash at its end."""
+"""Kept as it was given, which pydantic's own kind is not."""
 
 
 def _signs(given: SecretStr) -> SecretStr:

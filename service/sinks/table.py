@@ -7,8 +7,10 @@ from typing import Final
 from service.engine.ports import Sink
 from service.keys import Keys
 from service.redis_connection import TIMEOUT_S
+from service.sinks.alertmanager import AlertmanagerSink
 from service.sinks.log import LogSink
 from service.sinks.redis import RedisSink, ScoresMode
+from service.sinks.webhook import WebhookSink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +52,27 @@ def _redis(place: SinkPlace) -> Sink:
     )
 
 
+def _alertmanager(place: SinkPlace) -> Sink | None:
+    if place.alertmanager_url is None:
+        return None
+    return AlertmanagerSink(
+        place.alertmanager_url,
+        resend_s=place.alertmanager_resend_s,
+        public_url=place.public_url,
+    )
+
+
+def _webhook(place: SinkPlace) -> Sink | None:
+    if place.webhook_url is None:
+        return None
+    return WebhookSink(place.webhook_url, secret=place.webhook_secret, public_url=place.public_url)
+
+
 SINKS: Final[dict[str, Callable[[SinkPlace], Sink | None]]] = {
     "log": lambda _: LogSink(),
     "redis": _redis,
+    "alertmanager": _alertmanager,
+    "webhook": _webhook,
 }
 """Each makes its sink, or None where nothing is set for it."""
 

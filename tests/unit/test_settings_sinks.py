@@ -19,20 +19,19 @@ def settings_with(directory: Path, **given: Any) -> Settings:
 
 @pytest.mark.parametrize("name", ["alertmanager_url", "webhook_url", "public_url"])
 def test_addresses_are_checked(name: str, tmp_path: Path) -> None:
-    """An address is kept as it was given but for a slash at its end; what is none is refused."""
-    for given in ("http://am:9093", "https://user:pass@host/path", "http://[::1]:9093"):
-        for end in ("", "/"):
-            settings = settings_with(tmp_path, **{name: given + end})
-            assert getattr(settings, name) == given
+    """An address is kept as it was given, a slash at its end too; what is none is refused."""
+    for given in ("http://am:9093", "https://user:pass@host/path/", "http://[::1]:9093"):
+        settings = settings_with(tmp_path, **{name: given})
+        assert getattr(settings, name) == given
     for given in (
         "am:9093",
         "ftp://am",
         "http://",
         "http://:9093",
         "http://am:port",
-        "http://am:0",
+        "http://a..b",
     ):
-        with pytest.raises(ValidationError, match="a host"):
+        with pytest.raises(ValidationError, match="http"):
             settings_with(tmp_path, **{name: given})
 
 
