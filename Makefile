@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 SERVED := $(VENV)/.served
 DEVELOPED := $(VENV)/.developed
 BENCHED := $(VENV)/.benched
+BILLED := $(VENV)/.billed
+WHEELS := build/wheels
+# what the image serves with, and no more: no pip, nothing for development
+SERVING := build/serving
 DATA ?= ../shared/data
 RECORDING ?= $(DATA)/smd-1-6.npz
 # what docs/quality.md shows: machines, and seconds between rows where files do not say
@@ -16,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help run install test check fmt lint type imports tests clean
-.PHONY: quality quality-peers
+.PHONY: quality quality-peers dashboards wheel sbom
 .PHONY: bench bench-speed bench-quick bench-parts bench-memory bench-scrape bench-data
 
 help: ## show the targets
@@ -41,6 +45,10 @@ $(DEVELOPED): $(SERVED)
 
 $(BENCHED): $(DEVELOPED)
 	$(BIN)/pip install --quiet --constraint constraints.txt --group bench
+	touch $@
+
+$(BILLED): $(DEVELOPED)
+	$(BIN)/pip install --quiet --constraint constraints.txt --group sbom
 	touch $@
 
 test: check tests ## everything: formatting, lint, types, imports, tests
@@ -102,5 +110,23 @@ quality-peers: $(BENCHED) ## half-space trees, isolation forest, false alarms as
 	$(MEASURE) benchmarks.shifts
 	$(MEASURE) benchmarks.scoring
 
+dashboards: $(DEVELOPED) ## Grafana's dashboards from their script
+	$(BIN)/python docker/grafana/source
+
+wheel: $(DEVELOPED) ## the wheel, in build/wheels
+	rm -rf $(WHEELS)
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(WHEELS) .
+
+INTO_SERVING = $(BIN)/pip --python $(SERVING) install --quiet --constraint constraints.txt
+
+# the steps of the Dockerfile; torch is the build that the index offers here
+sbom: wheel $(BILLED) ## bill of materials of what is served (CycloneDX 1.6), build/sbom.json
+	rm -rf $(SERVING)
+	$(PYTHON) -m venv --without-pip $(SERVING)
+	$(INTO_SERVING) torch
+	$(INTO_SERVING) "$$(echo $(WHEELS)/stepwatch-*.whl)[plot]"
+	$(BIN)/cyclonedx-py environment $(SERVING) --pyproject pyproject.toml --spec-version 1.6 \
+		--output-reproducible --output-file build/sbom.json
+
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(WHEELS) $(SERVING) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,5 +1,6 @@
 import ast
 import json
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
@@ -11,6 +12,9 @@ import models
 import service
 
 ROOT = Path(__file__).parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+WHEEL = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+"""The top-level names that the wheel brings."""
 MAX_FILE_LINES = 250
 MAX_FUNCTION_LINES = 40
 SOURCES = sorted(
@@ -45,7 +49,14 @@ def owners(name: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["models", "service"])
+def test_the_wheel_brings_what_is_linted() -> None:
+    """A third top-level package would have no owner, no types and no rule of imports."""
+    assert sorted(WHEEL) == sorted(PYPROJECT["tool"]["importlinter"]["root_packages"])
+    assert set(WHEEL) == {package.__name__ for package in (models, service)}
+    assert set(WHEEL) < set(PYPROJECT["tool"]["mypy"]["files"])
+
+
+@pytest.mark.parametrize("name", WHEEL)
 def test_a_generic_name_has_one_owner(name: str) -> None:
     """Another distribution with a package of this name would silently overwrite ours."""
     assert owners(name) == {"stepwatch"}
