@@ -4,19 +4,23 @@ import csv
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TextIO
 
 import numpy as np
 
-from models.blocks import MAX_ABSOLUTE, MAX_TIME, Float64, Int
-from models.recording import MICROSECONDS, ReadingError, Recording, default_names
+from models.blocks import MAX_ABSOLUTE, MAX_TIME
+from models.cells import (
+    TIME_NAMES,
+    epoch_seconds,
+    is_date,
+    is_likely_time,
+    is_number,
+    microseconds,
+    number_in,
+)
+from models.recording import NOT_AFTER, ReadingError, Recording, default_names
 
-TIME_NAMES: Final = frozenset({"timestamp", "time", "datetime", "date", "ts"})
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LEAST_EPOCH_S: Final = 1e8
-"""March 1973: a smaller number is hardly the time of a recording, so it may well be a metric."""
 _DELIMITERS: Final = ",;\t"
 _MISSING: Final = frozenset({"", "nan"})
 _TRUTHS: Final = {"true": 1.0, "false": 0.0}
@@ -91,9 +95,12 @@ class _CSV:
         if self._time_at is not None:
             times = np.asarray(self._times, np.int64)
             return Recording(values=values, metrics=metrics, times=times)
-        if not has_header and (seconds := _epoch_seconds(values)) is not None:
-            names = default_names(len(metrics) - 1)
-            return Recording(values=values[:, 1:], metrics=names, times=seconds)
+        # a time alone would leave no metric
+        if not has_header and len(metrics) > 1:
+            seconds = epoch_seconds(values[:, 0])
+            if seconds is not None:
+                names = default_names(len(metrics) - 1)
+                return Recording(values=values[:, 1:], metrics=names, times=seconds)
         return Recording(values=values, metrics=metrics, times=None)
 
     def _rows(self) -> Iterator[list[str]]:
@@ -112,8 +119,8 @@ class _CSV:
         if self._wanted in first:
             # names may be numbers too: it is a position only if a time stands there
             at = self._position(first)
-            return at is None or not _is_likely_time(first[at])
-        return not any(_is_number(cell) or _is_date(cell) for cell in first)
+            return at is None or not is_likely_time(first[at])
+        return not any(is_number(cell) or is_date(cell) for cell in first)
 
     def _position(self, first: list[str]) -> int | None:
         """Take what was asked for as a position from 1; gives it from 0 if there is such a one."""
@@ -132,7 +139,7 @@ class _CSV:
         if has_header:
             known = (at for at, name in enumerate(first) if name.lower() in TIME_NAMES)
             return next(known, None)
-        return None if not first[0] or _is_number(first[0]) else 0
+        return None if not first[0] or is_number(first[0]) else 0
 
     def _time_position(self, first: list[str]) -> int:
         at = self._position(first)
@@ -170,7 +177,7 @@ class _CSV:
         if self.may_lack and cell.lower() in _MISSING:
             return math.nan
         try:
-            number = _number(cell)
+            number = number_in(cell)
         except ValueError:
             raise self._error(f"{_complaint(cell)} (column {self._labels[at]})") from None
         if not abs(number) <= MAX_ABSOLUTE:
@@ -179,13 +186,13 @@ class _CSV:
 
     def _time(self, cell: str) -> int:
         try:
-            at = _microseconds(cell)
+            at = microseconds(cell)
         except (ValueError, OverflowError):
             raise self._error(f"'{cell}' is neither epoch seconds nor an ISO 8601 time") from None
         if abs(at) > MAX_TIME:
             raise self._error(f"time {cell} lies beyond 2200: epoch seconds, not milliseconds")
         if self._times and at <= self._times[-1] and not self.any_order:
-            raise self._error(f"time {cell} is not after that of the row before")
+            raise self._error(f"time {cell} {NOT_AFTER}")
         return at
 
     def _error(self, reason: str) -> ReadingError:
@@ -196,51 +203,7 @@ def _complaint(cell: str) -> str:
     """Say why a cell is no number, and what may be behind it."""
     if not cell:
         return "a value is missing"
-    if _is_date(cell):
+    if is_date(cell):
         return f"'{cell}' is a date; say that this is the time column"
     hint = "; decimals are written with a point" if "," in cell else ""
     return f"'{cell}' is no number{hint}"
-
-
-def _number(text: str) -> float:
-    if "_" in text:
-        raise ValueError("Python would take 1_000; no other program does")
-    return float(text)
-
-
-def _microseconds(text: str) -> int:
-    if _is_number(text):
-        return round(_number(text) * MICROSECONDS)
-    moment = datetime.fromisoformat(text)
-    zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (zoned - _EPOCH) // timedelta(microseconds=1)
-
-
-def _epoch_seconds(values: Float64) -> Int | None:
-    """Take the first column as times in microseconds, if a person would see that it is one."""
-    if values.shape[1] < 2:  # noqa: PLR2004 - the time and a metric beside it
-        return None
-    if not _LEAST_EPOCH_S <= values[:, 0].min() <= values[:, 0].max() <= MAX_TIME / MICROSECONDS:
-        return None
-    times: Int = np.rint(values[:, 0] * MICROSECONDS).astype(np.int64)
-    return times if (np.diff(times) > 0).all() else None
-
-
-def _is_likely_time(text: str) -> bool:
-    return _number(text) >= _LEAST_EPOCH_S if _is_number(text) else _is_date(text)
-
-
-def _is_number(text: str) -> bool:
-    return _is_accepted(_number, text)
-
-
-def _is_date(text: str) -> bool:
-    return _is_accepted(datetime.fromisoformat, text)
-
-
-def _is_accepted(convert: Callable[[str], object], text: str) -> bool:
-    try:
-        convert(text)
-    except ValueError:
-        return False
-    return True

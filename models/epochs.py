@@ -40,6 +40,7 @@ class FitOptions:
             Tikhonov Regularization", 1995).
         patience: Epochs without a better validation loss before training stops.
         on_batch: Called after each batch with what there is to show.
+        on_epoch: Called after each epoch, where there are any, with its losses.
     """
 
     scorer: ScorerSpec = field(default_factory=ScorerSpec)
@@ -54,6 +55,7 @@ class FitOptions:
     seed: int = 0
     source: str = ""
     on_batch: "Callable[[Progress], None] | None" = None
+    on_epoch: "Callable[[EpochLoss], None] | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,20 @@ class Progress:
     epochs: int
     train_loss: float
     validation_loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochLoss:
+    """Mean squared errors of one epoch, counted from 1, in scaled units.
+
+    Attributes:
+        train: Over the epoch, while the weights change, of inputs with noise.
+        validation: After it, of inputs as they are.
+    """
+
+    epoch: int
+    train: float
+    validation: float
 
 
 class Training:
@@ -110,6 +126,8 @@ class Training:
             validation_loss = _evaluate(self._network, self._held_out)
             if not np.isfinite(validation_loss):
                 raise FitError(f"the loss is no longer finite in epoch {epoch}; lower the rate")
+            if self._options.on_epoch is not None:
+                self._options.on_epoch(EpochLoss(epoch, train_loss, validation_loss))
             if validation_loss < self._facts.validation_loss:
                 self._keep(epoch, train_loss, validation_loss)
             self._facts = msgspec.structs.replace(self._facts, epochs=epoch)

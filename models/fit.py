@@ -47,7 +47,7 @@ def fit(
     began = time.monotonic()
     _check_values(values, metrics)
     _check_options(options)
-    split = len(values) - int(len(values) * VALIDATION_SHARE)
+    split = validation_begin(len(values))
     bounds = _bounds(values[:split])
     spec = Spec(
         metrics=metrics,
@@ -99,6 +99,28 @@ def rescored(spec: Spec, weights: Weights, tail: Float64, residual: Float32) -> 
         residual_scale=scale,
         validation_scores=scores[-MAX_VALIDATION_SCORES:],
     )
+
+
+def validation_begin(n: int) -> int:
+    """Give the first row of the validation part of `n` rows."""
+    return n - int(n * VALIDATION_SHARE)
+
+
+def validation_residual(checkpoint: Checkpoint, values: Float64) -> Float32:
+    """Run a checkpoint over the validation part of what it was trained on, as `fit` did.
+
+    Args:
+        checkpoint: Just trained.
+        values: All rows, raw, `[T, F]`.
+
+    Returns:
+        The residual of the validation part, scaled units, `[N, K]`.
+    """
+    spec = checkpoint.spec
+    begin = validation_begin(len(values)) - REFERENCE_STEPS
+    x = MinMaxScaler.from_spec(spec.scaler).scale(values[begin:])
+    with _one_thread():
+        return validated(spec, checkpoint.weights, x)
 
 
 def _trained(

@@ -1,4 +1,4 @@
-"""Recorded files to arrays: CSV and npz, refused with a reason where they don't fit."""
+"""Recorded files to arrays: CSV, Parquet and npz, refused with a reason where they don't fit."""
 
 import zlib
 from collections.abc import Iterator
@@ -19,32 +19,45 @@ _BROKEN_NPZ: Final = (OSError, ValueError, EOFError, RuntimeError, BadZipFile, z
 
 
 def read(
-    path: Path, *, part: Part, time_column: str | None = None, may_lack: bool = False
+    path: Path,
+    *,
+    part: Part,
+    time_column: str | None = None,
+    may_lack: bool = False,
+    any_order: bool = False,
 ) -> Recording:
-    """Read a file by its ending: `.npz` (the array named `part`), `.csv` or `.txt`.
+    """Read a file by its ending: `.csv` or `.txt`, `.parquet` or `.pq`, `.npz`.
 
-    Cells are separated by comma, semicolon or tab; times are epoch seconds or ISO 8601, UTC where
-    no zone is given. A file without a header has times if its first cell is a date, if a position
-    is given, or if its first column is strictly rising and all of it epoch seconds from March 1973
-    to 2200.
+    In a CSV cells are separated by comma, semicolon or tab; times are epoch seconds or ISO 8601,
+    UTC where no zone is given. A file without a header has times if its first cell is a date, if
+    a position is given, or if its first column is strictly rising and all of it epoch seconds from
+    March 1973 to 2200. In a Parquet file the same names are known, and dates are times too: see
+    `models.parquet_files.read_parquet`. An npz has no times.
 
     Args:
         path: The file.
         part: Which array of an npz to take.
-        time_column: Name of the CSV's time column, if it is not one of the usual names; where
-            there is no header its position, counted from 1.
-        may_lack: Whether values may be missing: an empty cell or NaN, which become NaN.
+        time_column: Name of the time column, if it is not one of the usual names; in a CSV without
+            a header its position, counted from 1.
+        may_lack: Whether values may be missing: an empty cell, null or NaN, which become NaN.
+        any_order: Whether times may repeat and go back; else such a row is refused.
 
     Raises:
-        ReadingError: If the file can't be used, with the reason and the line.
+        ReadingError: If the file can't be used, with the reason and the line or row.
     """
     if not path.is_file():
         raise ReadingError(f"{path}: there is no such file")
-    if path.suffix.lower() == ".npz":
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
         return _read_npz(path, part, may_lack=may_lack)
-    if path.suffix.lower() in (".csv", ".txt"):
-        return read_csv(path, time_column, may_lack=may_lack)
-    raise ReadingError(f"{path}: can't read '{path.suffix}' files; give .csv or .npz")
+    if suffix in (".csv", ".txt"):
+        return read_csv(path, time_column, any_order=any_order, may_lack=may_lack)
+    if suffix in (".parquet", ".pq"):
+        # pyarrow takes a while to import: only who reads such a file waits for it
+        from models.parquet_files import read_parquet  # noqa: PLC0415
+
+        return read_parquet(path, time_column, any_order=any_order, may_lack=may_lack)
+    raise ReadingError(f"{path}: can't read '{path.suffix}' files; give .csv, .parquet or .npz")
 
 
 def npz_names(path: Path) -> list[str]:

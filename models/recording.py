@@ -8,6 +8,11 @@ import numpy as np
 from models.blocks import Float64, Int
 
 MICROSECONDS: Final = 1_000_000
+NOT_AFTER: Final = (
+    "is not after that of the row before; sort the rows, and drop those that repeat, "
+    "as where a clock was put back"
+)
+"""What is said of a time in a file that goes back or stands."""
 Part = Literal["train", "test"]
 
 
@@ -42,3 +47,25 @@ def default_names(n_features: int) -> list[str]:
     """Name metrics that have no names: m00, m01, ..."""
     digits = max(2, len(str(n_features - 1)))
     return [f"m{index:0{digits}d}" for index in range(n_features)]
+
+
+def in_order(recording: Recording) -> tuple[Recording, Int]:
+    """Leave out the rows that the service would refuse: their time is not after all before.
+
+    Args:
+        recording: Read in any order.
+
+    Returns:
+        What is left, and which rows were left out, counted from 0.
+    """
+    if recording.times is None:
+        return recording, np.empty(0, np.int64)
+    latest = np.maximum.accumulate(recording.times)
+    is_late = np.append(False, recording.times[1:] <= latest[:-1])
+    late: Int = np.flatnonzero(is_late)
+    kept = Recording(
+        values=recording.values[~is_late],
+        metrics=recording.metrics,
+        times=recording.times[~is_late],
+    )
+    return (kept, late) if len(late) else (recording, late)

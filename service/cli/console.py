@@ -42,7 +42,8 @@ Step = Annotated[
     float | None, typer.Option(help="Seconds between rows, if known.", callback=_above_zero)
 ]
 TimeColumn = Annotated[
-    str | None, typer.Option(help="Name, or position from 1, of the CSV's time column.")
+    str | None,
+    typer.Option(help="Name of the time column, or its position from 1 in a CSV without a header."),
 ]
 INTERRUPTED: Final = 130
 stdout: Final = Console()

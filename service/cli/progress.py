@@ -3,7 +3,7 @@
 import math
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
@@ -14,13 +14,17 @@ from models.epochs import Progress
 
 @contextmanager
 def training_bar(
-    console: Console, *, has_epochs: bool = True
+    console: Console,
+    *,
+    has_epochs: bool = True,
+    check: Callable[[], None] | None = None,
 ) -> Iterator[Callable[[Progress], None]]:
     """Show a bar while training; gives what to call after each batch.
 
     Args:
         console: Where it is shown.
         has_epochs: Whether there are any; else the weights are solved for at once.
+        check: Raises where the training is to stop; None: on Ctrl-C.
 
     Raises:
         KeyboardInterrupt: After the batch in which Ctrl-C came.
@@ -32,11 +36,11 @@ def training_bar(
         TimeRemainingColumn(),
         console=console,
     )
-    with interruptible() as check, bar:
+    with interruptible() if check is None else nullcontext(check) as stop_if_asked, bar:
         task = bar.add_task("", total=1, told="")
 
         def show(progress: Progress) -> None:
-            check()
+            stop_if_asked()
             bar.update(
                 task,
                 total=progress.epochs,
@@ -46,7 +50,28 @@ def training_bar(
             )
 
         yield show
-        check()
+        stop_if_asked()
+
+
+@contextmanager
+def collecting_bar(console: Console, readings: int) -> Iterator[Callable[[int, str], None]]:
+    """Show a bar while readings are collected; gives what to tell how many, and the newest.
+
+    Args:
+        console: Where it is shown.
+        readings: How many are wanted.
+    """
+    bar = Bar(
+        TextColumn("learning"),
+        BarColumn(bar_width=12),
+        TextColumn("{task.completed:.0f} of {task.total:.0f}"),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[told]}"),
+        console=console,
+    )
+    with bar:
+        task = bar.add_task("", total=readings, told="")
+        yield lambda done, told: bar.update(task, completed=done, told=told)
 
 
 @contextmanager

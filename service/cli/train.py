@@ -9,9 +9,8 @@ import typer
 
 from models.base import is_solved
 from models.checkpoint import Checkpoint
-from models.epochs import FitOptions
+from models.epochs import EpochLoss, FitOptions
 from models.fit import fit
-from models.reading import read
 from models.recording import Recording
 from models.registry import SCORERS, scorer_class
 from models.spec import ScorerSpec, ScoringSpec, ThresholdSpec
@@ -27,7 +26,9 @@ from service.cli.console import (
     stderr,
     tell,
 )
+from service.cli.pictures import Plot, check_plot, draw_training
 from service.cli.progress import training_bar
+from service.cli.recorded import recorded
 from service.engine.stream_options import LEAST_FALSE_ALARMS
 
 _DEFAULTS = FitOptions()
@@ -46,7 +47,7 @@ _FalseAlarms = Annotated[float | None, typer.Option(help=_FALSE_ALARMS)]
 
 
 def train(
-    file: Annotated[Path, typer.Argument(help="CSV, or npz with an array 'train'.")],
+    file: Annotated[Path, typer.Argument(help="CSV, Parquet, or npz with an array 'train'.")],
     name: Annotated[str, typer.Option(help="Name of the model.")],
     scorer: Annotated[str, typer.Option(help=_SCORERS)] = _DEFAULTS.scorer.name,
     hidden: Annotated[int | None, typer.Option(min=1, help=_HIDDEN)] = None,
@@ -61,14 +62,17 @@ def train(
     z: _Level = None,
     false_alarms_per_day: _FalseAlarms = None,
     policy: Annotated[_Policy, typer.Option(help="How anomalous scores count.")] = "clip",
+    plot: Plot = None,
     data_dir: DataDir = None,
 ) -> None:
     """Train on normal behaviour; the last 20 % of the rows are kept for validation."""
     settings = settings_of(data_dir=data_dir)
     check_name(name)
+    if plot is not None:
+        check_plot(plot)
     with failing_clearly():
         threshold = _threshold(window, z, false_alarms_per_day, policy)
-        recording = read(file, part="train", time_column=time_column)
+        recording = recorded(file, "train", time_column)
         options = FitOptions(
             scorer=_scorer(scorer, hidden),
             scoring=ScoringSpec(rule=scoring, top=top, smoothing=smoothing or None),
@@ -76,10 +80,14 @@ def train(
             epochs=epochs,
             seed=seed,
             source=file.name,
+            on_epoch=(losses := list[EpochLoss]()).append,
         )
         checkpoint = _fitted(recording, options, step or recording.step_s)
         checkpoint = checkpoint.save(settings.models_dir / name)
-    _tell_trained(checkpoint, settings.models_dir / name)
+        _tell_trained(checkpoint, settings.models_dir / name)
+        if plot is not None:
+            draw_training(plot, checkpoint, recording, losses, name)
+            tell(f"picture: {plot}")
 
 
 def _scorer(name: str, hidden: int | None) -> ScorerSpec:

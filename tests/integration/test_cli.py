@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from models.checkpoint import Checkpoint
+from service.cli import console  # noqa: F401 - before COLUMNS is set: it looks once
 from service.cli.main import app
 from service.ingest.schemas import Verdict
 from tests.fakes import make_checkpoint, normal_values
@@ -124,7 +125,7 @@ def test_replay_writes_a_row_an_observation(data_dir: Path) -> None:
     out = data_dir / "[out].csv"
     result = run("replay", file, "--model", "pumps", "--out", out)
     assert result.exit_code == 0, result.stderr
-    assert f"100 observations, 2 anomalies (z 8): {out}" in result.stdout
+    assert f"100 observations, 2 anomalies, 0 alerts (z 8): {out}" in result.stdout
     with out.open(newline="", encoding="utf-8") as written:
         verdicts = list(csv.DictReader(written))
     assert list(verdicts[0]) == list(Verdict.__struct_fields__)
@@ -134,6 +135,20 @@ def test_replay_writes_a_row_an_observation(data_dir: Path) -> None:
     contributors = json.loads(verdicts[90]["contributors"])
     assert {one["metric"] for one in contributors} == set(METRICS)
     assert verdicts[91]["alert"] == ""
+
+
+def test_rows_that_are_late_are_left_out_and_told(data_dir: Path) -> None:
+    """Where a file's clock was put back, the rows that the service would refuse are named."""
+    file = data_dir / "back.csv"
+    rows = normal_values(100, len(METRICS)).tolist()
+    times = [*range(60), 58, 59, *range(60, 98)]
+    lines = [f"{1_700_000_000 + at},{row[0]},{row[1]}" for at, row in zip(times, rows, strict=True)]
+    file.write_text("\n".join(["timestamp,flow,pressure", *lines]), encoding="utf-8")
+    out = data_dir / "out.csv"
+    told = run("replay", file, "--model", "pumps", "--out", out).stdout
+    assert told.startswith("2 rows are left out")
+    assert "the first is row 60" in told
+    assert "98 observations" in told
 
 
 def test_replay_obeys_the_settings(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

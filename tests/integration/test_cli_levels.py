@@ -110,9 +110,9 @@ def test_the_level_is_told_in_words(data_dir: Path, monkeypatch: pytest.MonkeyPa
     assert "z 8" in run("models").stdout
     file = write_csv(data_dir / "some.csv", normal_values(70, len(METRICS)).tolist())
     replayed = ("replay", file, "--model", "pumps", "--out", data_dir / "out.csv")
-    assert "anomalies (z 8)" in run(*replayed).stdout
+    assert "alerts (z 8)" in run(*replayed).stdout
     monkeypatch.setenv("STEPWATCH_FALSE_ALARMS_PER_DAY", "0.5")
-    assert "anomalies (false alarms per day 0.5)" in run(*replayed).stdout
+    assert "alerts (false alarms per day 0.5)" in run(*replayed).stdout
     assert "level of pumps: false alarms per day 0.5" in run("check").stdout
     toml = "[[streams]]\npattern = 'a'\nfalse_alarms_per_day = 2\n"
     (data_dir / "stepwatch.toml").write_text(toml, encoding="utf-8")

@@ -3,19 +3,16 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from tests.integration.prometheus import prometheus
 from tests.integration.running import (
-    ANSWER_S,
     SPIKE,
     Running,
-    client_of,
     eventually,
     metrics_of,
     observations,
@@ -27,12 +24,6 @@ from tests.programs import require_program
 pytestmark = pytest.mark.integration
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
-PROMETHEUS = """
-global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}
-scrape_configs:
-  - job_name: stepwatch
-    static_configs: [{{targets: ["{target}"]}}]
-"""
 
 
 async def send(service: Running, stream_ids: list[str], first: int, *, spike: bool = False) -> None:
@@ -167,34 +158,6 @@ async def test_every_metric_is_documented(service: Running) -> None:
     shown = set(re.findall(r"^# TYPE (stepwatch_\w+)", page, re.MULTILINE))
     documented = set(re.findall(r"`(stepwatch_\w+)`", OPERATIONS.read_text(encoding="utf-8")))
     assert shown == documented
-
-
-@asynccontextmanager
-async def prometheus(directory: Path, target: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Run a Prometheus that scrapes a target; gives a client for it."""
-    config = directory / "prometheus.yml"
-    config.write_text(PROMETHEUS.format(target=target))
-    process = await asyncio.create_subprocess_exec(
-        require_program("prometheus"),
-        f"--config.file={config}",
-        f"--storage.tsdb.path={directory / 'data'}",
-        "--web.listen-address=127.0.0.1:0",
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stderr is not None
-    try:
-        address = None
-        async with asyncio.timeout(ANSWER_S):
-            while address is None:
-                line = (await process.stderr.readline()).decode()
-                assert line, "Prometheus did not start"
-                address = re.search(r'Listening on" address=(127\.0\.0\.1:\d+)', line)
-        async with client_of(f"http://{address[1]}") as client:
-            yield client
-    finally:
-        process.terminate()
-        await process.communicate()
 
 
 async def test_a_real_prometheus_scrapes_it(service: Running, tmp_path: Path) -> None:

@@ -10,21 +10,29 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from models.blocks import Float64, Int
+from models.blocks import Float64
 from models.evaluation.metrics.alarms import DAY_S
-from models.evaluation.metrics.segments import END, FIRST, segments
-from models.evaluation.report.lines import extremes, literal, typical
+from models.evaluation.metrics.segments import segments
 from models.evaluation.report.means import summary
 from models.evaluation.report.spans import Spans, spans
 from models.evaluation.report.tables import rounded
 from models.evaluation.trials.trial import Result
+from models.pictures.lines import extremes, literal, typical
+from models.pictures.panels import (
+    BLUE,
+    GREEN,
+    LIGHT,
+    ORANGE,
+    PURPLE,
+    SHADE,
+    Line,
+    draw_lanes,
+    draw_scores,
+    draw_spans,
+    legend,
+)
+from models.pictures.timeline import Timeline
 
-BLUE: Final = "#0072B2"
-LIGHT: Final = "#56B4E9"
-ORANGE: Final = "#D55E00"
-GREEN: Final = "#009E73"
-PURPLE: Final = "#AA3377"
-SHADE: Final = "#dcdfe4"
 PLACES: Final = {
     "height_ratios": (3.2, 3.2, 0.62, 0.62),
     "left": 0.105,
@@ -36,12 +44,6 @@ PLACES: Final = {
 """Of the panels: the same in all pictures, so that one can be held against another."""
 LEAST_DAYS: Final = 4
 """A shorter recording is drawn in hours."""
-WIDE_RANGE: Final = 30.0
-"""How much greater the largest score may be than the usual before the axis must be logarithmic."""
-LOW: Final = 0.05
-"""Share of the scores that a logarithmic axis leaves below its begin: nobody looks for them."""
-DECADES: Final = 1e-6
-"""A logarithmic axis shows no less than this part of its largest value."""
 
 
 def drawn(result: Result) -> Figure:
@@ -51,9 +53,10 @@ def drawn(result: Result) -> Figure:
     at, unit = _times(result)
     found = spans(result.machine.labels, result.run.is_anomaly)
     _draw_metrics(panels[0], result, at)
-    _draw_scores(panels[1], result, at)
-    _draw_events(panels[2], found, at)
-    _draw_alarms(panels[3], found, at)
+    timeline = Timeline(at, unit, is_dates=False)
+    _draw_scores(panels[1], result, timeline)
+    _draw_events(panels[2], found, timeline)
+    _draw_alarms(panels[3], found, timeline)
     panels[3].set_xlabel(f"{unit} since the begin of the test part")
     panels[0].set_xlim(at[0], at[-1])
     picture.suptitle(_title(result), fontsize=13, y=0.985)
@@ -105,7 +108,7 @@ def _draw_metric(axes: Axes, values: Float64, at: Float64, name: str) -> None:
     axes.axhspan(0, 1, color="#eeeeee", zorder=0, label="training range")
     axes.plot(at[rows], values[rows], color=BLUE, linewidth=0.8)
     axes.set_ylabel(f"{literal(name, 40)}\n(training range = 0 to 1)", fontsize=9)
-    _legend(axes)
+    legend(axes)
 
 
 def _name_metrics(axes: Axes, names: list[str]) -> None:
@@ -116,46 +119,22 @@ def _name_metrics(axes: Axes, names: list[str]) -> None:
     axes.set_ylabel(f"{len(names)} metrics")
 
 
-def _draw_scores(axes: Axes, result: Result, at: Float64) -> None:
+def _draw_scores(axes: Axes, result: Result, timeline: Timeline) -> None:
     run = result.run
-    bottom = _bottom(run.score)
-    for values, label, colour, width in (
-        (run.score, "score", BLUE, 0.7),
-        (run.smoothed, "smoothed score", LIGHT, 1.0),
-        (run.threshold, "threshold", ORANGE, 1.3),
-    ):
-        if values is not None:
-            # the logarithm of 0 would break the line
-            shown = values if bottom is None else np.maximum(values, bottom)
-            rows = extremes(shown)
-            axes.plot(at[rows], shown[rows], label=label, color=colour, linewidth=width)
-    if bottom is None:
-        axes.set_ylim(bottom=0)
-    else:
-        axes.set_yscale("log")
-    axes.set_ylabel("score" if bottom is None else "score (log scale)")
-    axes.grid(axis="y", color="#eeeeee", zorder=0)
-    bars = _bars(segments(result.machine.labels), at)
-    across = axes.get_xaxis_transform()
-    axes.broken_barh(
-        bars, (0, 1), transform=across, color=SHADE, linewidth=0, zorder=0.5, label="labelled event"
-    )
-    _legend(axes)
+    lines = [Line(run.score, "score", BLUE, 0.7)]
+    if run.smoothed is not None:
+        lines.append(Line(run.smoothed, "smoothed score", LIGHT, 1.0))
+    lines.append(Line(run.threshold, "threshold", ORANGE, 1.3))
+    draw_scores(axes, timeline, lines)
+    draw_spans(axes, segments(result.machine.labels), timeline, SHADE, "labelled event")
+    legend(axes)
 
 
-def _bottom(score: Float64) -> float | None:
-    """Find where a logarithmic axis would begin; None if a linear one will do."""
-    positive = score[np.isfinite(score) & (score > 0)]
-    if not len(positive) or positive.max() <= WIDE_RANGE * np.median(positive):
-        return None
-    return float(max(np.quantile(positive, LOW), positive.max() * DECADES))
-
-
-def _draw_events(axes: Axes, found: Spans, at: Float64) -> None:
+def _draw_events(axes: Axes, found: Spans, timeline: Timeline) -> None:
     n = len(found.found) + len(found.missed)
-    _draw_lanes(
+    draw_lanes(
         axes,
-        at,
+        timeline,
         (
             (found.found, GREEN, f"events found: {len(found.found)} of {n}"),
             (found.missed, ORANGE, f"events missed: {len(found.missed)}"),
@@ -163,40 +142,12 @@ def _draw_events(axes: Axes, found: Spans, at: Float64) -> None:
     )
 
 
-def _draw_alarms(axes: Axes, found: Spans, at: Float64) -> None:
-    _draw_lanes(
+def _draw_alarms(axes: Axes, found: Spans, timeline: Timeline) -> None:
+    draw_lanes(
         axes,
-        at,
+        timeline,
         (
             (found.true, GREEN, f"alarms at events: {len(found.true)}"),
             (found.false, PURPLE, f"false alarms: {len(found.false)}"),
         ),
     )
-
-
-def _draw_lanes(axes: Axes, at: Float64, lanes: tuple[tuple[Int, str, str], ...]) -> None:
-    """Draw a band with a named lane for each kind, the first on top."""
-    for lane, (runs, colour, _) in enumerate(lanes):
-        axes.broken_barh(_bars(runs, at), (lane - 0.4, 0.8), color=colour, linewidth=0)
-    axes.set_ylim(len(lanes) - 0.5, -0.5)
-    axes.axhline(0.5, color="#dddddd", linewidth=0.8)
-    axes.set_yticks(range(len(lanes)), [label for _, _, label in lanes], fontsize=9)
-    for tick, (_, colour, _) in zip(axes.get_yticklabels(), lanes, strict=True):
-        tick.set_color(colour)
-    axes.tick_params("y", length=0)
-
-
-def _bars(runs: Int, at: Float64) -> list[tuple[float, float]]:
-    """Give begin and width of each run; one row of many would be narrower than a pixel."""
-    # up to the next row, a run would reach over a gap that follows it
-    ends = at[runs[:, END] - 1] + (at[-1] - at[-2])
-    begins = at[runs[:, FIRST]]
-    widths = np.maximum(ends - begins, (at[-1] - at[0]) / 800)
-    return list(zip(begins, widths, strict=True))
-
-
-def _legend(axes: Axes) -> None:
-    """Explain the lines at the right of the panel."""
-    legend = axes.legend(loc="upper left", bbox_to_anchor=(1.005, 1.0), frameon=False, fontsize=9)
-    for line in legend.get_lines():
-        line.set_linewidth(2.5)

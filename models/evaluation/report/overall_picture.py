@@ -16,9 +16,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 from models.blocks import Bool, Float64
 from models.evaluation.metrics.curves import precision_recall
 from models.evaluation.report.levels import LevelMean, level_means
-from models.evaluation.report.lines import literal
 from models.evaluation.report.means import unique
 from models.evaluation.trials.trial import Result
+from models.pictures.lines import literal
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 """Of the scorers, told apart by the colour-blind too (Okabe and Ito 2008)."""

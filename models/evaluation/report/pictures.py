@@ -1,6 +1,5 @@
 """All pictures of a report, as PNG files; left out where matplotlib is not installed."""
 
-import importlib.util
 import os
 import re
 import shutil
@@ -11,11 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from models.evaluation.trials.trial import Result
+from models.pictures.files import HOW_TO_GET
 
-LEFT_OUT: Final = (
-    "The pictures were left out: matplotlib is not installed. "
-    "To get them: pip install 'stepwatch[plot]'"
-)
+LEFT_OUT: Final = f"The pictures were left out: matplotlib is not installed. {HOW_TO_GET}"
 PICTURES: Final = "pictures"
 """Where they lie, below the report."""
 PRECISION_RECALL: Final = "precision-recall.png"
@@ -32,11 +29,6 @@ class _Report(Struct):
     """What is read of an earlier report.json."""
 
     runs: list[_Run]
-
-
-def can_draw() -> bool:
-    """Say whether matplotlib is installed."""
-    return importlib.util.find_spec("matplotlib") is not None
 
 
 def file_names(results: list[Result]) -> list[str]:

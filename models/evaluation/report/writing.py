@@ -13,7 +13,6 @@ from models.evaluation.report.nab import NabRow, nab_rows
 from models.evaluation.report.pictures import (
     LEFT_OUT,
     PICTURES,
-    can_draw,
     draw_aside,
     earlier_pictures,
     file_names,
@@ -21,6 +20,7 @@ from models.evaluation.report.pictures import (
 )
 from models.evaluation.report.text import Contents, report_text, terminal_text
 from models.evaluation.trials.trial import Result
+from models.pictures.files import can_draw
 
 PACKAGES: Final = ("stepwatch", "torch", "numpy")
 

@@ -11,7 +11,6 @@ from models.evaluation.metrics.nab import NabFile, nab_score
 from models.evaluation.metrics.windowed_gaussian import windowed_gaussian
 from models.evaluation.recordings.datasets import find, machines
 from models.evaluation.recordings.layout import Reading
-from models.evaluation.report.lines import typical
 from models.evaluation.report.nab import GAUSSIAN, nab_rows
 from models.evaluation.report.writing import write_report
 from models.evaluation.trials.choice import choices
@@ -20,6 +19,7 @@ from models.evaluation.trials.task import Task, performed
 from models.evaluation.trials.traffic import judged, unscored
 from models.evaluation.trials.training import TrainingOptions, trained
 from models.evaluation.trials.trial import Result, Trials
+from models.pictures.lines import typical
 from models.reading import read
 from models.recording import ReadingError
 from tests.unit.evaluation.machines import EVENT, machine
