@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -147,7 +146,9 @@ async def test_the_two_commands(reader: Reader, found: dict[str, Block]) -> None
 
 async def test_the_compose_file_is_read(reader: Reader, found: dict[str, Block]) -> None:
     """Where there is Docker it reads the file of `docker compose up`; else nothing is shown."""
-    if shutil.which("docker") is None:
-        pytest.skip("docker is not installed")
+    process = await reader.begins("docker compose version")
+    await process.communicate()
+    if process.returncode:
+        pytest.skip("docker compose is not installed")
     command = found["compose"].text.replace(" up", " config --quiet")
     await reader.does(f"cd {ROOT} && {command}")
