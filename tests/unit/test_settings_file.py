@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from service.settings import FILE_NAME, Settings, StreamPattern
+from service.setting_types import StreamPattern
+from service.settings import FILE_NAME, Settings
 from service.settings_file import SettingsFileError
 
 

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from service.app import stream_rules
-from service.settings import FILE_NAME, Settings, StreamPattern
+from service.setting_types import StreamPattern
+from service.settings import FILE_NAME, Settings
 from service.settings_file import SettingsFileError
 
 BOTH = "give z or false_alarms_per_day, not both"

@@ -7,42 +7,18 @@ import pytest
 from pyarrow import parquet
 
 from models.reading import read
-from models.recording import ReadingError, Recording
-
-NEW_YEAR = 1_704_067_200
-"""2024-01-01T00:00:00Z in epoch seconds."""
-START = NEW_YEAR * 1_000_000
-
-
-def _write(tmp_path: Path, columns: dict[str, Any], **options: Any) -> Path:
-    path = tmp_path / "plant.parquet"
-    parquet.write_table(pa.table(columns), path, **options)
-    return path
-
-
-def _read(tmp_path: Path, columns: dict[str, Any], wanted: str | None = None) -> Recording:
-    return read(_write(tmp_path, columns), part="train", time_column=wanted)
-
-
-def _refused(path: Path, wanted: str | None = None) -> str:
-    with pytest.raises(ReadingError) as caught:
-        read(path, part="train", time_column=wanted)
-    assert str(caught.value).startswith(str(path))
-    return str(caught.value).removeprefix(str(path))
-
-
-def _times(recording: Recording) -> list[int] | None:
-    return None if recording.times is None else recording.times.tolist()
+from models.recording import ReadingError
+from tests.unit.models.parquet_tables import NEW_YEAR, START, read_back, refused, times_of, written
 
 
 def test_time_and_values_are_read(tmp_path: Path) -> None:
     """The usual file: names of the columns, times apart, values `[T, F]` in their order."""
-    recording = _read(
+    recording = read_back(
         tmp_path, {"flow": [1.5, -1e3], "timestamp": [NEW_YEAR, NEW_YEAR + 60], "pressure": [2, 0]}
     )
     assert recording.metrics == ["flow", "pressure"]
     assert recording.values.tolist() == [[1.5, 2.0], [-1000.0, 0.0]]
-    assert _times(recording) == [START, START + 60_000_000]
+    assert times_of(recording) == [START, START + 60_000_000]
     assert recording.step_s == 60.0
 
 
@@ -54,31 +30,31 @@ def test_time_and_values_are_read(tmp_path: Path) -> None:
 def test_every_kind_of_number_is_a_metric(tmp_path: Path, kind: Any) -> None:
     """Whole and floating numbers of any width, also where the file holds keys to them."""
     plain = pa.array(np.array([1, 2, 1]).astype(kind.to_pandas_dtype()))
-    recording = _read(tmp_path, {"a": plain, "b": plain.dictionary_encode()})
+    recording = read_back(tmp_path, {"a": plain, "b": plain.dictionary_encode()})
     assert recording.values.tolist() == [[1, 1], [2, 2], [1, 1]]
     assert recording.times is None
 
 
 def test_large_whole_numbers_become_floats(tmp_path: Path) -> None:
     """Where a float can't hold each digit the nearest is taken, as from a CSV."""
-    assert _read(tmp_path, {"a": [2**53 + 1]}).values.tolist() == [[float(2**53)]]
+    assert read_back(tmp_path, {"a": [2**53 + 1]}).values.tolist() == [[float(2**53)]]
 
 
 def test_several_row_groups_are_one_recording(tmp_path: Path) -> None:
     """Rows stay in order from group to group, and are counted through in messages."""
     values = np.arange(10.0)
-    path = _write(tmp_path, {"time": range(10), "a": values}, row_group_size=3)
+    path = written(tmp_path, {"time": range(10), "a": values}, row_group_size=3)
     recording = read(path, part="train")
     assert recording.values[:, 0].tolist() == list(range(10))
-    assert _times(recording) == [1_000_000 * at for at in range(10)]
+    assert times_of(recording) == [1_000_000 * at for at in range(10)]
     values[7] = np.inf
-    path = _write(tmp_path, {"time": range(10), "a": values}, row_group_size=3)
-    assert _refused(path).startswith(", row 7 (counted from 0): inf is not finite or too large")
+    path = written(tmp_path, {"time": range(10), "a": values}, row_group_size=3)
+    assert refused(path).startswith(", row 7 (counted from 0): inf is not finite or too large")
 
 
 def test_names_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
     """A dot in a name does not make it part of another column."""
-    recording = _read(tmp_path, {"cpu.load": [1.0], "cpu": [2.0]})
+    recording = read_back(tmp_path, {"cpu.load": [1.0], "cpu": [2.0]})
     assert (recording.metrics, recording.values.tolist()) == (["cpu.load", "cpu"], [[1.0, 2.0]])
 
 
@@ -88,9 +64,9 @@ def test_missing_values_are_refused_unless_they_may_lack(
 ) -> None:
     """Null and NaN are the same: a reason to refuse the file, or NaN where values may lack."""
     values = pa.array([1.0, missing, 3.0])
-    path = _write(tmp_path, {"flow": [1, 2, 3], "level": values, "gone": pa.nulls(3)})
+    path = written(tmp_path, {"flow": [1, 2, 3], "level": values, "gone": pa.nulls(3)})
     reason = ", row 1 (counted from 0): a value is missing (column 'level')"
-    assert _refused(path) == reason
+    assert refused(path) == reason
     found = read(path, part="train", may_lack=True).values
     np.testing.assert_array_equal(found[:, 1], [1.0, np.nan, 3.0])
     assert np.isnan(found[:, 2]).all()
@@ -113,7 +89,7 @@ def test_missing_values_are_refused_unless_they_may_lack(
 )
 def test_what_is_no_metric_is_refused(tmp_path: Path, column: Any, reason: str) -> None:
     """The column is named, what it holds, and what to do with it."""
-    assert reason in _refused(_write(tmp_path, {"time": [1], "x": column}))
+    assert reason in refused(written(tmp_path, {"time": [1], "x": column}))
 
 
 @pytest.mark.parametrize(
@@ -129,28 +105,28 @@ def test_what_is_no_metric_is_refused(tmp_path: Path, column: Any, reason: str) 
 )
 def test_empty_files_are_refused(tmp_path: Path, columns: dict[str, Any], reason: str) -> None:
     """Without a row or a metric there is nothing to score."""
-    assert _refused(_write(tmp_path, columns)) == reason
+    assert refused(written(tmp_path, columns)) == reason
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     """Which one is meant is not guessed."""
     path = tmp_path / "plant.pq"
     parquet.write_table(pa.table([pa.array([1]), pa.array([2])], ["a", "a"]), path)
-    assert _refused(path) == ": two columns are named 'a'"
+    assert refused(path) == ": two columns are named 'a'"
 
 
 def test_broken_files_are_refused(tmp_path: Path) -> None:
     """A file that is empty, of another kind or cut gives the reason, whatever is missing."""
-    path = _write(tmp_path, {"time": range(100), "x": np.arange(100.0)})
+    path = written(tmp_path, {"time": range(100), "x": np.arange(100.0)})
     whole = path.read_bytes()
     for broken in (b"", b"time,x\n1,2\n", whole[:-20], whole[len(whole) // 2 :], whole[:200]):
         path.write_bytes(broken)
-        assert _refused(path).startswith(": not a readable Parquet file: ")
+        assert refused(path).startswith(": not a readable Parquet file: ")
 
 
 def test_flipped_bytes_never_raise_anything_else(tmp_path: Path) -> None:
     """Damage anywhere in the file is refused, or leaves it readable; no other error comes out."""
-    path = _write(tmp_path, {"time": range(50), "x": np.arange(50.0)})
+    path = written(tmp_path, {"time": range(50), "x": np.arange(50.0)})
     whole, refusals = bytearray(path.read_bytes()), 0
     for at in range(0, len(whole), 7):
         damaged = whole.copy()

@@ -4,36 +4,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
-from models.reading import read
-from models.recording import ReadingError, Recording
+from tests.unit.models.parquet_tables import NEW_YEAR, START, read_back, refused, times_of, written
 
-NEW_YEAR = 1_704_067_200
-"""2024-01-01T00:00:00Z in epoch seconds."""
-START = NEW_YEAR * 1_000_000
-DAY_US = 86_400_000_000
-
-
-def _write(tmp_path: Path, columns: dict[str, Any], **options: Any) -> Path:
-    path = tmp_path / "plant.parquet"
-    parquet.write_table(pa.table(columns), path, **options)
-    return path
-
-
-def _read(tmp_path: Path, columns: dict[str, Any], wanted: str | None = None) -> Recording:
-    return read(_write(tmp_path, columns), part="train", time_column=wanted)
-
-
-def _refused(path: Path, wanted: str | None = None) -> str:
-    with pytest.raises(ReadingError) as caught:
-        read(path, part="train", time_column=wanted)
-    assert str(caught.value).startswith(str(path))
-    return str(caught.value).removeprefix(str(path))
-
-
-def _times(recording: Recording) -> list[int] | None:
-    return None if recording.times is None else recording.times.tolist()
+DAY_US = 86_400 * 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -54,15 +28,18 @@ def _times(recording: Recording) -> list[int] | None:
 )
 def test_a_moment_is_the_same_in_every_type(tmp_path: Path, times: Any) -> None:
     """Stamps of all units, with a zone or without, numbers and text give the same microseconds."""
-    assert _times(_read(tmp_path, {"ts": times, "flow": [1, 2]})) == [START, START + 1_000_000]
+    assert times_of(read_back(tmp_path, {"ts": times, "flow": [1, 2]})) == [
+        START,
+        START + 1_000_000,
+    ]
 
 
 @pytest.mark.parametrize("kind", [pa.date32(), pa.date64()], ids=str)
 def test_days_are_times(tmp_path: Path, kind: Any) -> None:
     """A column of days begins each at midnight UTC."""
     days = np.array(["2024-01-01", "2024-01-02"], "datetime64[D]")
-    recording = _read(tmp_path, {"day": pa.array(days).cast(kind), "flow": [1, 2]})
-    assert _times(recording) == [START, START + DAY_US]
+    recording = read_back(tmp_path, {"day": pa.array(days).cast(kind), "flow": [1, 2]})
+    assert times_of(recording) == [START, START + DAY_US]
     assert recording.metrics == ["flow"]
 
 
@@ -85,30 +62,30 @@ def test_days_are_times(tmp_path: Path, kind: Any) -> None:
 )
 def test_times_that_can_not_be_used_are_refused(tmp_path: Path, times: Any, reason: str) -> None:
     """Times must be there, be readable, be in seconds and rise; the row is named."""
-    assert reason in _refused(_write(tmp_path, {"time": times, "x": [1, 2]}))
+    assert reason in refused(written(tmp_path, {"time": times, "x": [1, 2]}))
 
 
 def test_times_may_not_fall_between_row_groups(tmp_path: Path) -> None:
     """The first row of a group is held against the last of the one before."""
-    path = _write(tmp_path, {"time": [1, 2, 2, 3], "x": range(4)}, row_group_size=2)
-    assert ", row 2 (counted from 0): time " in _refused(path)
+    path = written(tmp_path, {"time": [1, 2, 2, 3], "x": range(4)}, row_group_size=2)
+    assert ", row 2 (counted from 0): time " in refused(path)
 
 
 def test_the_time_column_can_be_named(tmp_path: Path) -> None:
     """One that is asked for counts before the usual names; one that is not there is refused."""
     columns = {"time": [7.0, 8.0], "when": [1, 2]}
-    recording = _read(tmp_path, columns, "when")
+    recording = read_back(tmp_path, columns, "when")
     assert recording.metrics == ["time"]
-    assert _times(recording) == [1_000_000, 2_000_000]
-    reason = _refused(_write(tmp_path, columns), "then")
+    assert times_of(recording) == [1_000_000, 2_000_000]
+    reason = refused(written(tmp_path, columns), "then")
     assert reason == ": no column 'then'; there are: time, when"
 
 
 def test_one_of_several_dates_must_be_named(tmp_path: Path) -> None:
     """Which of two columns of dates is the time is not guessed."""
     stamp = pa.array([START], pa.timestamp("us"))
-    path = _write(tmp_path, {"made": stamp, "sent": stamp, "x": [1]})
-    assert "several columns hold dates (made, sent); say which" in _refused(path)
+    path = written(tmp_path, {"made": stamp, "sent": stamp, "x": [1]})
+    assert "several columns hold dates (made, sent); say which" in refused(path)
 
 
 @pytest.mark.parametrize(
@@ -125,5 +102,5 @@ def test_the_index_of_a_frame_is_no_metric(
     tmp_path: Path, index: Any, times: list[int] | None
 ) -> None:
     """What pandas keeps of an unnamed index is the time where it holds times; else it goes."""
-    recording = _read(tmp_path, {"x": [1, 2], "__index_level_0__": index})
-    assert (recording.metrics, _times(recording)) == (["x"], times)
+    recording = read_back(tmp_path, {"x": [1, 2], "__index_level_0__": index})
+    assert (recording.metrics, times_of(recording)) == (["x"], times)
