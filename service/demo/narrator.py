@@ -11,7 +11,7 @@ from rich.table import Table
 from service.demo.faults import Fault
 from service.demo.plant import METRICS
 from service.demo.tally import Count, Tally
-from service.demo.verdicts import Contributor, Problem, Verdict
+from service.gateway.verdicts import Contributor, Problem, Verdict
 
 TALLY_EVERY_S: Final = 20.0
 SHOWN_CONTRIBUTORS: Final = 3

@@ -7,7 +7,7 @@ from rich.console import Console
 from service.demo.faults import Fault, FaultKind
 from service.demo.narrator import Narrator
 from service.demo.tally import Tally
-from service.demo.verdicts import (
+from service.gateway.verdicts import (
     AlertState,
     Contributor,
     Problem,

@@ -1,4 +1,4 @@
-"""What the service answers on its WebSocket, as far as the demo reads it."""
+"""What the service answers on its WebSocket, as far as its own gateways read it."""
 
 from typing import Final, Literal
 
@@ -35,6 +35,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     stream_id: str = ""
     phase: str = ""
     severity: float | None = None
+    level_shift_since: float | None = None
     contributors: list[Contributor] | None = None
     alert: AlertState | None = None
     error: RowRefusal | None = None

@@ -1,0 +1,1 @@
+"""This computer's own metrics: read, recorded, learned from and told about."""
