@@ -31,8 +31,8 @@ SHOWN_AT_MOST: Final = 40
 """Of more metrics those with the smallest residuals are left out, and it is said how many."""
 _LEAST_IN, _NAME_IN, _SCORE_IN = 3.6, 0.19, 3.3
 _TOP_IN, _BOTTOM_IN, _BETWEEN_IN = 1.05, 0.65, 0.95
-_LOSS, _RESIDUAL, _SHARE = (0.95, 4.4), (7.35, 6.3), (13.8, 1.9)
-_SCORE, _SPREAD = (0.95, 11.2), (12.25, 1.4)
+_LOSS, _RESIDUAL, _SHARE = (0.95, 4.4), (7.35, 6.05), (13.8, 1.9)
+_SCORE, _SPREAD = (0.95, 11.0), (12.45, 1.2)
 """Left edge and width of each panel, in inches."""
 _BINS: Final = 60
 _ROOM: Final = 1.25
