@@ -6,17 +6,13 @@ Runs redis-server, Prometheus and Alertmanager with the files of `docker/`, `ste
 the demo's model, and the demo's plant and gateway; some twelve minutes, nothing sped up. First
 faults are injected: each has to be in Alertmanager within 15 s of the first disturbed reading, and
 gone after it has resolved. Then Redis is stopped and started, then the gateway falls silent: their
-rules have to fire. What Alertmanager answered is kept below DIR, and pictures of its page where
-there is chromium.
+rules have to fire. What Alertmanager answered is kept below DIR.
 """
 
 import argparse
 import asyncio
-import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -103,33 +99,12 @@ class Site:
         )
         return gone is not None
 
-    async def picture(self, name: str) -> None:
-        """Keep a picture of Alertmanager's page, where there is a browser."""
-        browser = shutil.which("chromium")
-        if browser is None:
-            return
-        page, size = f"{self.client.base_url}/#/alerts", "--window-size=1200,900"
-        where = f"--screenshot={self.out / name}.png"
-        options = ("--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000")
-        async with asyncio.timeout(60), running_once(browser, *options, size, where, page):
-            pass
-
     async def _new(self, known: dict[str, Any]) -> Any:
         fresh = [one for name, one in self.notes.faults.items() if known.get(name) != one]
         return fresh[0] if fresh else None
 
     async def _gone(self, labels: dict[str, str]) -> bool:
         return not await alerts_of(self.client, **labels)
-
-
-@asynccontextmanager
-async def running_once(*command: str) -> AsyncIterator[None]:
-    """Run a program to its end, silently."""
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
-    await process.wait()
-    yield
 
 
 async def shown(directory: Path, out: Path, faults: int) -> bool:
@@ -172,10 +147,8 @@ async def _story(
     async with redis_server(redis, str(directory)):
         found = [await site.fault() for _ in range(faults)]
         console.print(f"{sum(found)} of {faults} faults as they should be")
-        await site.picture("faults")
     console.print("Redis stopped")
     is_fired = await site.fires("StepwatchSinkDown")
-    await site.picture("redis-away")
     async with redis_server(redis, str(directory)):
         is_over = await site.ends("StepwatchSinkDown")
         console.print("the gateway goes on until it has sent for 7 minutes")
@@ -183,7 +156,6 @@ async def _story(
         stop.set()
         console.print("the gateway falls silent")
         is_told = await site.fires("StepwatchStreamsSilent", "StepwatchNoObservations")
-        await site.picture("gateway-silent")
     return all(found) and is_fired and is_over and is_told
 
 

@@ -20,7 +20,7 @@ from service.gateway.verdicts import Verdict
 
 DOCKER: Final = Path(__file__).parents[1] / "docker"
 ASKED_EVERY_S: Final = 0.2
-console = Console()
+console = Console(soft_wrap=True)
 
 
 @dataclass
