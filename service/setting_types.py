@@ -33,12 +33,12 @@ def _is_http(given: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(_is_http)]
-"""Kept as it was given, which pydantic's own kind is not."""
+"""Kept as it was given, which pydantic's own kind is not; it may hold a password."""
 
 
 def _signs(given: SecretStr) -> SecretStr:
     """Say so at the start, and not when the first alert is to be sent."""
-    for one in given.get_secret_value().split():
+    for one in given.get_secret_value().split() or [""]:
         signing_key(one)
     return given
 

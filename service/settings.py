@@ -81,16 +81,18 @@ class Settings(BaseSettings):
     allowed_origins: Patterns = ()
 
     redis_url: str | None = Field(
-        default=None, validation_alias=AliasChoices("STEPWATCH_REDIS_URL", "REDIS_URL")
+        default=None,
+        validation_alias=AliasChoices("STEPWATCH_REDIS_URL", "REDIS_URL"),
+        repr=False,  # a URL may hold a password
     )
     redis_prefix: str = "sw"
     redis_scores: Literal["each", "packed", "anomalies", "off"] = "each"
     redis_maxlen: Positive = 1_000_000
     redis_timeout_s: AboveZero = 1.0
 
-    alertmanager_url: HttpUrl | None = None
-    alertmanager_resend_s: AboveZero = 60.0
-    webhook_url: HttpUrl | None = None
+    alertmanager_url: HttpUrl | None = Field(default=None, repr=False)
+    alertmanager_resend_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    webhook_url: HttpUrl | None = Field(default=None, repr=False)
     webhook_secret: Secret | None = None
     public_url: HttpUrl | None = None
 

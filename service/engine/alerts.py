@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from typing import Final
 
 import numpy as np
@@ -52,6 +53,18 @@ class Alerts:
             for stream, watch in self._watches.items()
             if watch.is_open
         ]
+
+    def worst_open(self, count: int) -> tuple[list[tuple[Stream, float]], int, int]:
+        """Give the open alerts of the highest peak severity, and count all: quick, for many.
+
+        Returns:
+            At most `count` streams with their peaks, the worst first; how many alerts are open;
+            and of how many streams the level has shifted.
+        """
+        is_open = [one for one in self._watches.items() if one[1].is_open]
+        worst = nlargest(count, is_open, key=lambda one: one[1].peak)
+        shifted = sum(watch.shifted_since is not None for _, watch in is_open)
+        return [(stream, watch.peak) for stream, watch in worst], len(is_open), shifted
 
     def open_streams(self) -> list[Stream]:
         """List the streams whose alert is open."""

@@ -179,7 +179,7 @@ class Outlet:
                     self._is_open = True
                 await self.sink.write_batch(delivery)
             except Exception as error:  # whatever a sink does, its task goes on
-                self._failed(error)
+                self._failed(error, delivery)
                 if isinstance(error, SinkError) and error.is_final:
                     return error
                 await asyncio.sleep(pause_s)
@@ -189,14 +189,16 @@ class Outlet:
                 break
         return None
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, delivery: Delivery) -> None:
         kind, bug = (error.kind, None) if isinstance(error, SinkError) else ("bug", error)
         self.errors[kind] += 1
         if self.is_up or self.errors.total() == 1:
             _log.warning(
                 "sink down", sink=self.sink.name, kind=kind, detail=str(error), exc_info=bug
             )
-        self.is_up = False
+        # who refused some for good and took others is there
+        lost = error.lost if isinstance(error, SinkError) and error.is_final else None
+        self.is_up = lost is not None and lost < len(delivery.alerts)
 
     def _succeeded(self) -> None:
         if not self.is_up:

@@ -17,6 +17,7 @@ from service.engine.counters import Counters
 from service.engine.directory import Directory
 from service.engine.dispatch import Outlet
 from service.engine.live import LiveFeed
+from service.engine.model import Stream
 from service.engine.persistence import Keep, Persistence
 from service.engine.ports import Alert, Sink
 from service.engine.routing import Routing
@@ -196,6 +197,10 @@ class Engine:
     async def census(self) -> list[Census]:
         """Read what the banks know of all streams, off the loop."""
         return await take_census(self.directory, self._batcher)
+
+    def worst_alerts(self, count: int) -> tuple[list[tuple[Stream, float]], int, int]:
+        """Give the worst open alerts, and count all; see `Alerts.worst_open`."""
+        return self._alerts.worst_open(count)
 
     def open_alerts(self) -> list[Alert]:
         """List the alerts that are open."""

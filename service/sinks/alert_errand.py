@@ -25,6 +25,12 @@ class Errand(Generic[Part]):
         self.lost = 0
         self._refused: SinkError | None = None
 
+    def give_up(self, reason: SinkError) -> None:
+        """Leave out what comes next, as if it had been refused for good."""
+        _, weight = self.left.popleft()
+        self.lost += weight
+        self._refused = reason
+
     async def run(self, send: Callable[[Part], Awaitable[None]]) -> None:
         """Send what is left, in order; a part that is refused for good does not stop the others.
 
@@ -33,15 +39,15 @@ class Errand(Generic[Part]):
                 once nothing is left, if any was refused for good.
         """
         while self.left:
-            part, weight = self.left[0]
+            part, _ = self.left[0]
             try:
                 await send(part)
             except SinkError as error:
                 if not error.is_final:
                     raise
-                self.lost += weight
-                self._refused = error
-            self.left.popleft()
+                self.give_up(error)
+            else:
+                self.left.popleft()
         if self._refused is not None:
             last = self._refused
             raise SinkError(last.kind, str(last), is_final=True, lost=self.lost)

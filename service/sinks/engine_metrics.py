@@ -3,10 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from heapq import nlargest
 from importlib.metadata import version
 from itertools import accumulate
-from operator import attrgetter
 from typing import Final
 
 import numpy as np
@@ -85,17 +83,16 @@ class EngineMetrics:
         yield gauge("ready", "Whether observations are taken.", self._engine.is_ready)
 
     def _alerts(self) -> Iterator[Metric]:
-        alerts = self._engine.open_alerts()
-        yield gauge("alerts_open", "Alerts open now.", len(alerts))
-        shifted = sum(alert.level_shift_since is not None for alert in alerts)
+        worst, n_open, shifted = self._engine.worst_alerts(self._worst)
+        yield gauge("alerts_open", "Alerts open now.", n_open)
         yield gauge("streams_shifted", "Streams whose level has shifted.", shifted)
         family = GaugeMetricFamily(
             "stepwatch_stream_alert_severity",
             "Peak severity of the open alert.",
             labels=["model", "stream"],
         )
-        for alert in nlargest(self._worst, alerts, key=attrgetter("peak_severity")):
-            family.add_metric([alert.model, alert.stream_id], alert.peak_severity)
+        for stream, peak in worst:
+            family.add_metric([stream.model.name, stream.stream_id], peak)
         yield family
 
     def _sinks(self) -> Iterator[Metric]:

@@ -24,6 +24,8 @@ _KEEP_ALIVE_S: Final = 2.0
 """Shorter than what servers grant: a POST on a connection that the server just closed fails."""
 _OK, _REDIRECTS, _ERRORS = 200, 300, 400
 _LATE, _BUSY, _BROKEN, _AWAY = 408, 429, 500, 503
+_MENDED: Final = {401, 403, 404}
+"""A password that is changed, a receiver that is being put up: an alert must not be lost for it."""
 
 
 class HttpPost:
@@ -71,8 +73,9 @@ class HttpPost:
 
         Raises:
             SinkError: If it is not 2xx. `kind` is connection, timeout, server (5xx) or busy (429,
-                or the other side asked to be left alone and that is not over); or refused, which
-                is final: any other status, redirects included.
+                or the other side asked to be left alone and that is not over); or refused: any
+                other status, redirects included. That is final but for 401, 403 and 404, which
+                may be mended on the other side while it is tried again.
         """
         wait_s = self._not_before - self._clock.monotonic()
         if wait_s > 0:
@@ -121,7 +124,7 @@ class HttpPost:
             told = "a redirect, which is not followed; set the address it leads to"
         kind = _KINDS.get(status, "server" if status >= _BROKEN else "refused")
         detail = f"{self.shown} answers {status}" + (f": {told}" if told else "")
-        raise SinkError(kind, detail, is_final=kind == "refused")
+        raise SinkError(kind, detail, is_final=kind == "refused" and status not in _MENDED)
 
     def _hidden(self, text: str) -> str:
         """Take out of a text what may be secret: a server may repeat what it was sent."""

@@ -70,7 +70,7 @@ class WebhookSink:
         self._post = HttpPost(url, clock=self._clock, timeout_s=timeout_s)
         self._delivery: Delivery | None = None
         self._errand: Errand[Alert] = Errand(())
-        self._began = 0.0
+        self._left, self._began = -1, 0.0
         self._is_told = False
 
     async def open(self) -> None:
@@ -85,19 +85,26 @@ class WebhookSink:
 
         Raises:
             SinkError: If not everything was taken; `kind` as of `HttpPost.send`. Final where
-                alerts were refused for good, or were tried for `GIVE_UP_S`.
+                alerts were refused for good, or were tried for `GIVE_UP_S` each.
         """
         if delivery is not self._delivery:
-            self._delivery, self._began = delivery, self._clock.monotonic()
+            self._delivery, self._left = delivery, -1
             self._errand = Errand((alert, 1) for alert in delivery.alerts)
         try:
             await self._errand.run(self._tell)
         except SinkError as error:
-            if error.is_final or self._clock.monotonic() - self._began < GIVE_UP_S:
+            if error.is_final or not self._is_time_over():
                 raise
             detail = f"given up after {GIVE_UP_S / 60:.0f} minutes: {error}"
-            lost = self._errand.lost + len(self._errand.left)
-            raise SinkError(error.kind, detail, is_final=True, lost=lost) from None
+            self._errand.give_up(SinkError(error.kind, detail, is_final=True))
+            await self.write_batch(delivery)  # those behind it have an hour of their own
+
+    def _is_time_over(self) -> bool:
+        """Tell whether the alert that comes next was tried for long enough."""
+        left, now = len(self._errand.left), self._clock.monotonic()
+        if left != self._left:  # it is another one than at the last failure
+            self._left, self._began = left, now
+        return now - self._began >= GIVE_UP_S
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,7 +1,6 @@
 """Which streams have series of their own on the metrics page, and what stands there of them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,14 @@ from prometheus_client.registry import Collector
 from models.blocks import Float64, Phase
 from service.engine.census import Census
 from service.engine.engine import Engine
+from service.engine.watch import Watch
 from service.sinks.engine_metrics import EngineMetrics
 from service.sinks.prometheus import MetricsPage
 from service.sinks.stream_series import CHUNK, STAY_S, StreamSeries
-from tests.engines import an_alert, make_directory, make_engine, make_model, running
+from tests.engines import make_directory, make_engine, make_model, running
 
 NAMES = ("a", "b", "c", "d", "e")
-PEAKS = (("a", 2.0), ("b", 9.0), ("c", 5.0))
+PEAKS = (("a", 2.0), ("b", 9.0), ("c", 5.0), ("d", 99.0))
 MANY = 4 * CHUNK + 7
 
 
@@ -239,12 +239,15 @@ def test_those_that_fell_silent_last_are_named() -> None:
 def test_open_alerts_have_series_the_worst_first() -> None:
     """A stream with an open alert is named with its peak severity, as many as there is room for."""
     engine = make_engine()
-    alerts = [replace(an_alert(), stream_id=name, peak_severity=peak) for name, peak in PEAKS]
-    engine.open_alerts = lambda: alerts  # type: ignore[method-assign]
+    census_of(engine, {})
+    for name, peak in PEAKS:
+        watch = Watch(is_open=name != "d", peak=peak, shifted_since=1 if name == "a" else None)
+        engine._alerts.watch(engine.directory.find(name), watch)
     pages = {family.name: family for family in EngineMetrics(engine, 2).collect()}
     shown = {
         sample.labels["stream"]: sample.value
         for sample in pages["stepwatch_stream_alert_severity"].samples
     }
     assert shown == {"b": 9.0, "c": 5.0}
-    assert pages["stepwatch_alerts_open"].samples[0].value == len(PEAKS)
+    assert pages["stepwatch_alerts_open"].samples[0].value == 3
+    assert pages["stepwatch_streams_shifted"].samples[0].value == 1

@@ -23,6 +23,7 @@ def test_addresses_are_checked(name: str, tmp_path: Path) -> None:
     for given in ("http://am:9093", "https://user:pass@host/path/", "http://[::1]:9093"):
         settings = settings_with(tmp_path, **{name: given})
         assert getattr(settings, name) == given
+        assert name == "public_url" or "pass" not in repr(settings)
     for given in (
         "am:9093",
         "ftp://am",

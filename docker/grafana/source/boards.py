@@ -15,9 +15,9 @@ SERVICE: Final = 'instance=~"$instance"'
 MODEL: Final = f'{SERVICE}, model=~"$model"'
 STREAM: Final = f'{MODEL}, stream=~"$stream"'
 NAMES: Final = ("streams", "service", "model")
+_UP: Final = f'up{{job="stepwatch", {SERVICE}}}'
 ALIVE: Final = (
-    f"min(up{{{SERVICE}}} + on (instance) "
-    f"(stepwatch_ready{{{SERVICE}}} or on (instance) up{{{SERVICE}}} * 0))"
+    f"min({_UP} + on (instance) (stepwatch_ready{{{SERVICE}}} or on (instance) {_UP} * 0))"
 )
 """0: Prometheus can't reach it; 1: it answers, but takes no observations; 2: it does."""
 ALIVE_WORDS: Final = {"0": ("down", RED), "1": ("not ready", ORANGE), "2": ("ready", GREEN)}
@@ -84,7 +84,7 @@ def _datasource() -> dashboard.DatasourceVariable:
 
 
 _VARIABLES: Final = {
-    "instance": ("Instance", "label_values(stepwatch_ready, instance)", None),
+    "instance": ("Instance", 'label_values(up{job="stepwatch"}, instance)', None),
     "model": ("Model", f"label_values(stepwatch_model_info{{{SERVICE}}}, model)", ".*"),
     "stream": ("Stream", f"label_values(stepwatch_stream_score{{{MODEL}}}, stream)", ".*"),
 }

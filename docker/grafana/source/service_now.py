@@ -5,7 +5,7 @@ from typing import Final
 from boards import ALIVE, ALIVE_WORDS, SERVICE, WORST_SERVICE, Section
 from frames import GREEN, NONE_IS_GOOD, ORANGE, RED, Frame, Steps
 from panels import number
-from service_queries import RECEIVED, REFUSED, fill, quantile
+from service_queries import RECEIVED, REFUSED, quantile
 from table_panels import Column, rows
 
 _SHARES: Final[Steps] = ((None, GREEN), (0.01, ORANGE), (0.05, RED))
@@ -89,7 +89,13 @@ _FULLEST = number(
         _FILLING,
         1,
     ),
-    f"max({fill('waiting_observations')} or {fill('sink_waiting_verdicts')})",
+    # each with labels of its own: `or` leaves out series whose labels are there already
+    f"max(stepwatch_waiting_observations{{{SERVICE}}}"
+    f" / stepwatch_waiting_observations_limit{{{SERVICE}}}"
+    f" or label_replace(stepwatch_sink_waiting_verdicts{{{SERVICE}}}"
+    f' / stepwatch_sink_waiting_verdicts_limit{{{SERVICE}}}, "of", "verdicts", "", "")'
+    f" or label_replace(stepwatch_sink_waiting_alerts{{{SERVICE}}} / 10000,"
+    f' "of", "alerts", "", ""))',
 )
 
 _SINKS_DOWN = number(

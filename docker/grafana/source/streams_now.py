@@ -100,7 +100,9 @@ _ALERTED = rows(
     ),
     [
         f"max by (instance, model, stream) (stepwatch_stream_alert_severity{{{STREAM}}})",
-        f"({SEVERITY_NOW}) and {SAME} stepwatch_stream_alert_severity{{{STREAM}}}",
+        # 0 while it is not known: of a query without an answer the other's column has another name
+        f"({SEVERITY_NOW}) and {SAME} stepwatch_stream_alert_severity{{{STREAM}}}"
+        f" or {SAME} 0 * stepwatch_stream_alert_severity{{{STREAM}}}",
     ],
     [
         *NAMES,

@@ -12,8 +12,10 @@ SEVERITY_NOW: Final = (
 """Severity; a stream without a threshold yet has none."""
 SAME: Final = "on (instance, model, stream)"
 FEW_IS_BAD: Final = ((None, GREEN), (1, ORANGE))
-_HERE: Final = "/d/stepwatch-streams?var-stream=${__value.text}&${__url_time_range}"
-OF_SERIES: Final = "/d/stepwatch-streams?var-stream=${__field.labels.stream}&${__url_time_range}"
+_HERE: Final = "/d/stepwatch-streams?var-stream=${__value.text:percentencode}&${__url_time_range}"
+OF_SERIES: Final = (
+    "/d/stepwatch-streams?var-stream=${__field.labels.stream:percentencode}&${__url_time_range}"
+)
 NAMES: Final = (Column("stream", "Stream", link=_HERE), Column("model", "Model"))
 EXPORTED: Final = (
     " Only streams with series of their own are shown: those named by EXPORT and the WORST ones."

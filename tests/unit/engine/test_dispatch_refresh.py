@@ -92,7 +92,7 @@ async def test_what_is_refused_for_good_is_given_up(lost: int | None, dropped: i
     outlet.put(scored([1, 2]), [alert(number) for number in range(3)])
     async with running(outlet):
         await until(lambda: outlet.errors["refused"])
-        assert not outlet.is_up
+        assert outlet.is_up == (lost is not None)  # it took some, or none
         outlet.put(scored([3]), [])
         await until(lambda: not outlet.waiting_rows)
         assert outlet.is_up

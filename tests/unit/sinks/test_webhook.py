@@ -89,16 +89,22 @@ async def test_what_is_refused_does_not_stop_the_rest(
 async def test_it_is_given_up_after_an_hour(
     webhook: WebhookSink, receiver: Receiver, clock: FakeClock
 ) -> None:
-    """Counted from the first attempt, and only what was not taken; the next has its own hour."""
-    delivery = Delivery(alerts=turns("opened", "updated", "resolved"))
-    receiver.answers.extend([Told(), Told(500), Told(500), Told(500), Told(500)])
+    """Counted from its first failure; those behind it are tried then, each for its own hour."""
+    delivery = Delivery(alerts=turns("opened", "updated", "updated", "resolved"))
+    receiver.answers.extend([Told(), *[Told(500)] * 6])
     assert not (await failure(webhook, delivery)).is_final
     clock.advance(GIVE_UP_S - 1)
     assert not (await failure(webhook, delivery)).is_final
     clock.advance(1)
-    failed = await failure(webhook, delivery)
+    assert not (await failure(webhook, delivery)).is_final  # the first of the updates is lost
+    clock.advance(GIVE_UP_S - 1)
+    assert not (await failure(webhook, delivery)).is_final
+    clock.advance(1)
+    failed = await failure(webhook, delivery)  # and the second; the end of the alert is taken
     assert (failed.kind, failed.is_final, failed.lost) == ("server", True, 2)
+    assert receiver.bodies[-1]["type"] == "alert.resolved"
     assert "given up after 60 minutes" in str(failed)
+    receiver.answers.append(Told(500))
     assert not (await failure(webhook, Delivery(alerts=turns("opened")))).is_final
 
 
