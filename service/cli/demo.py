@@ -44,7 +44,12 @@ def demo(
     chosen = settings_of(data_dir=data_dir, port=port)
     # the patterns of a settings file name models that the demo does not have
     settings = settings_of(
-        data_dir=chosen.data_dir / "demo", port=port, default_model=MODEL, streams=()
+        data_dir=chosen.data_dir / "demo",
+        port=port,
+        default_model=MODEL,
+        streams=(),
+        # a Redis that is shared with a service proper must not mix their streams
+        redis_prefix=f"{chosen.redis_prefix}-demo",
     )
     configure_logs("error", settings.log_format)
     chosen_seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed

@@ -92,6 +92,8 @@ def _settings(
         data_dir=chosen.data_dir / "host",
         port=port,
         default_model=model,
+        # a Redis that is shared with a service proper must not mix their streams
+        redis_prefix=f"{chosen.redis_prefix}-host",
         # the patterns of a settings file name models that this one does not have
         streams=(),
         start="reference",
