@@ -96,12 +96,16 @@ class _CSV:
             times = np.asarray(self._times, np.int64)
             return Recording(values=values, metrics=metrics, times=times)
         # a time alone would leave no metric
-        if not has_header and len(metrics) > 1:
-            seconds = epoch_seconds(values[:, 0])
-            if seconds is not None:
-                names = default_names(len(metrics) - 1)
-                return Recording(values=values[:, 1:], metrics=names, times=seconds)
-        return Recording(values=values, metrics=metrics, times=None)
+        seconds = epoch_seconds(values[:, 0]) if len(metrics) > 1 else None
+        if seconds is None:
+            return Recording(values=values, metrics=metrics, times=None)
+        if has_header:
+            raise ReadingError(
+                f"{self._path}: column '{metrics[0]}' looks like epoch seconds: name it as the "
+                "time column (--time-column); if it is a metric, put another column first"
+            )
+        names = default_names(len(metrics) - 1)
+        return Recording(values=values[:, 1:], metrics=names, times=seconds)
 
     def _rows(self) -> Iterator[list[str]]:
         """Yield the rows that are not blank; the reader knows the line of the last one."""
@@ -204,6 +208,6 @@ def _complaint(cell: str) -> str:
     if not cell:
         return "a value is missing"
     if is_date(cell):
-        return f"'{cell}' is a date; say that this is the time column"
+        return f"'{cell}' is a date; say that this is the time column (--time-column)"
     hint = "; decimals are written with a point" if "," in cell else ""
     return f"'{cell}' is no number{hint}"

@@ -97,7 +97,9 @@ class _Parquet:
         dated = [name for name in names if is_dated(self._types[name])]
         if len(dated) > 1:
             told = ", ".join(dated)
-            raise self._error(f"several columns hold dates ({told}); say which is the time column")
+            raise self._error(
+                f"several columns hold dates ({told}); say which is the time column (--time-column)"
+            )
         return dated[0] if dated else None
 
     def _is_index(self, name: str) -> bool:
@@ -177,7 +179,7 @@ def _advice(kind: Any) -> str:
     if types.is_boolean(kind):
         return "no number; store it as 0 and 1 if it is a metric, or leave it out"
     if is_dated(kind):
-        return "a date; say that this is the time column, or leave it out"
+        return "a date; say that this is the time column (--time-column), or leave it out"
     if types.is_decimal(kind):
         return "which floats can't hold as it is; store it as float64, or leave it out"
     if types.is_nested(kind):

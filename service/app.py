@@ -199,6 +199,9 @@ def _lifespan(
             default_model=settings.default_model,
             settings_file=str(settings.config) if settings.config else None,
         )
+        if not models:
+            told = "no models, every observation will be refused: stepwatch train FILE --name NAME"
+            _log.warning(told, models_dir=str(settings.models_dir))
         # beside the server, which answers 503 until streams are restored
         starting = asyncio.create_task(engine.start(), name="starting")
         starting.add_done_callback(leave_to_itself)

@@ -1,6 +1,7 @@
 """Settings: the only reader of the environment and of the settings file."""
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -27,6 +28,7 @@ from service.setting_types import (
 )
 from service.settings_file import SettingsFileError, levels_apart, parsed, told, unknown
 
+PREFIX: Final = "STEPWATCH_"
 FILE_NAME: Final = "stepwatch.toml"
 """Name of the settings file in the data directory."""
 
@@ -63,7 +65,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="STEPWATCH_",
+        env_prefix=PREFIX,
         env_ignore_empty=True,
         frozen=True,
         extra="forbid",
@@ -193,6 +195,14 @@ class Settings(BaseSettings):
         """What is set of the threshold, by its name in the spec."""
         names = ("window", "z", "false_alarms_per_day", "sigma_floor", "policy", "min_scores")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+def mistyped() -> list[tuple[str, str]]:
+    """Find what the environment sets that is no setting, each with what may be meant."""
+    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    names = (name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    found = ((name, get_close_matches(name, known, 1)) for name in sorted(names))
+    return [(name, f"; is {close[0]} meant?") for name, close in found if close]
 
 
 class _FileAlone(Settings):

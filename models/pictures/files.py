@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUFFIXES: Final = (".png", ".svg", ".pdf")
-HOW_TO_GET: Final = "To get them: pip install 'stepwatch[plot]'"
+HOW_TO_GET: Final = "To get them: pip install matplotlib, beside stepwatch"
 
 
 class PictureError(Exception):

@@ -17,7 +17,7 @@ from models.epochs import FitError
 from models.recording import ReadingError
 from models.spec import ThresholdSpec
 from service.engine.errors import StepwatchError
-from service.settings import Settings
+from service.settings import Settings, mistyped
 from service.settings_file import SettingsFileError
 
 DataDir = Annotated[
@@ -64,6 +64,8 @@ def told_of(error: ValidationError) -> list[str]:
 
 def settings_of(**given: Any) -> Settings:
     """Read the settings; what is None here was not given on the command line."""
+    for name, hint in mistyped():
+        complain("warning", f"{name} is no setting{hint}")
     try:
         return Settings(**given_only(**given))
     except ValidationError as error:

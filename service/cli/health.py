@@ -1,6 +1,7 @@
 """`stepwatch health`: whether a service answers, for health checks of containers and scripts."""
 
 import os
+from http import HTTPStatus
 from http.client import HTTPException
 from typing import Annotated
 from urllib.error import HTTPError, URLError
@@ -28,8 +29,15 @@ def health(
         with opener.open(f"{base}{'/readyz' if ready else '/healthz'}", timeout=_TIMEOUT_S):
             typer.echo("ready" if ready else "alive")
     except HTTPError as error:
-        _fail(f"{base} answers {error.code}: it is up, but not ready")
-    except (URLError, OSError, ValueError, HTTPException) as error:
+        told = (
+            "it is up, but not ready"
+            if error.code == HTTPStatus.SERVICE_UNAVAILABLE
+            else "no Stepwatch"
+        )
+        _fail(f"{base} answers {error.code}: {told}")
+    except ValueError:
+        _fail(f"no service at {base}: write http://HOST:PORT")
+    except (URLError, OSError, HTTPException) as error:
         _fail(f"no service at {base}: {getattr(error, 'reason', error)}")
 
 

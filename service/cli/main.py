@@ -4,7 +4,8 @@ To import them all takes seconds, torch's among them, and a health check is made
 """
 
 from importlib import import_module
-from typing import Any, Final
+from importlib.metadata import version as version_of
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -25,6 +26,11 @@ COMMANDS: Final = {
 
 class Commands(TyperGroup):
     """Finds commands in the table; typer keeps the types of contexts and commands to itself."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # their names, which what is mistyped is compared with
+        self.commands: Any = dict.fromkeys(COMMANDS)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Name the commands, as they are to be listed."""
@@ -51,6 +57,16 @@ app = typer.Typer(
 )
 
 
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(version_of("stepwatch"))
+        raise typer.Exit
+
+
 @app.callback()
-def stepwatch() -> None:
+def stepwatch(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which.")
+    ] = False,
+) -> None:
     """Streaming anomaly detection for metric vectors with a stateful recurrent network."""

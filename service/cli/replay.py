@@ -47,7 +47,7 @@ def replay(
     """Score a recorded file through the same bank as live traffic."""
     settings = settings_of(data_dir=data_dir, start=start)
     check_name(model)
-    _check_places(out, plot)
+    _check_places(file, out, plot)
     with failing_clearly():
         checkpoint = Checkpoint.load(settings.models_dir / model)
         checkpoint = checkpoint.with_threshold(**settings.threshold_overrides)
@@ -66,7 +66,7 @@ def replay(
     tell(f"{told}({level_of(checkpoint.spec.threshold)}): {places}")
 
 
-def _check_places(out: Path | None, plot: Path | None) -> None:
+def _check_places(file: Path, out: Path | None, plot: Path | None) -> None:
     """Fail before the work where its result can't be written after it."""
     if out is None and plot is None:
         fail("nothing would come of it: give --out for a CSV, --plot for a picture, or both")
@@ -78,6 +78,8 @@ def _check_places(out: Path | None, plot: Path | None) -> None:
         fail(f"--out {out}: is a directory; name a file in it")
     if not out.parent.is_dir():
         fail(f"--out {out}: there is no directory {out.parent}")
+    if out.resolve() == file.resolve():
+        fail(f"--out {out}: is the file that is judged; name another")
     if plot is not None and out.resolve() == plot.resolve():
         fail(f"--out and --plot are the same file: {out}")
 

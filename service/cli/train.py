@@ -83,7 +83,13 @@ def train(
             on_epoch=(losses := list[EpochLoss]()).append,
         )
         checkpoint = _fitted(recording, options, step or recording.step_s)
+        is_another = (settings.models_dir / name).exists()
         checkpoint = checkpoint.save(settings.models_dir / name)
+        if is_another:
+            tell(
+                f"the model '{name}' that was there is replaced; a service that runs takes this "
+                f"one by POST /v1/models/{name}/reload"
+            )
         _tell_trained(checkpoint, settings.models_dir / name)
         if plot is not None:
             draw_training(plot, checkpoint, recording, losses, name)
@@ -118,6 +124,11 @@ def _tell_trained(checkpoint: Checkpoint, path: Path) -> None:
         tell(
             "the step of the data is unknown: for false alarms per day, one second is assumed "
             "until a stream's own step is known; give it with --step"
+        )
+    if len(checkpoint.validation_scores) < spec.threshold.min_scores:
+        tell(
+            f"few rows: the validation part has {len(checkpoint.validation_scores)} scores, so new "
+            f"streams are judged only once they have {spec.threshold.min_scores}"
         )
     tell(
         f"model '{path.name}': {len(spec.metrics)} metrics, {facts.rows} rows, "

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from errno import EEXIST
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +42,9 @@ def write_files(directory: Path) -> tuple[Path, Path]:
         for kind, column, start, steps, size in _FAULTS
     ]
     history, today = directory / HISTORY, directory / TODAY
+    for path in (history, today):  # before either is written
+        if path.exists():
+            raise FileExistsError(EEXIST, "there is such a file", str(path))
     _write(history, (plant.step()[name] for _ in range(HISTORY_ROWS)), 0)
     disturbed = (_disturbed(step, plant.step()[name], at_work) for step in range(TODAY_ROWS))
     _write(today, disturbed, HISTORY_ROWS)

@@ -146,9 +146,42 @@ def test_rows_that_are_late_are_left_out_and_told(data_dir: Path) -> None:
     file.write_text("\n".join(["timestamp,flow,pressure", *lines]), encoding="utf-8")
     out = data_dir / "out.csv"
     told = run("replay", file, "--model", "pumps", "--out", out).stdout
-    assert told.startswith("2 rows are left out")
+    assert told.startswith("2 rows are left out: their time")
     assert "the first is row 60" in told
     assert "98 observations" in told
+
+
+def test_rows_with_holes_go_as_live_ones_would(data_dir: Path) -> None:
+    """Replay takes what the service takes; training is told how many rows are not whole."""
+    rows = [list(map(str, row)) for row in normal_values(700, len(METRICS)).tolist()]
+    rows[650][1] = ""
+    rows[660] = ["", ""]
+    file = data_dir / "holes.csv"
+    lines = [f"{1_700_000_000 + at},{row[0]},{row[1]}" for at, row in enumerate(rows)]
+    file.write_text("\n".join(["timestamp,flow,pressure", *lines]), encoding="utf-8")
+    out = data_dir / "out.csv"
+    told = run("replay", file, "--model", "pumps", "--out", out).stdout
+    assert "1 row is left out: more than half" in told
+    assert "the first is row 660" in told
+    assert "699 observations" in told
+    told = run("train", file, "--name", "holes", "--scorer", "var").stdout
+    assert "2 rows are left out: a value is missing" in told
+    assert "698 rows" in told
+    rows[:100] = [["", "1"]] * 100
+    lines = [f"{1_700_000_000 + at},{row[0]},{row[1]}" for at, row in enumerate(rows)]
+    file.write_text("\n".join(["timestamp,flow,pressure", *lines]), encoding="utf-8")
+    assert "line 2: a value is missing (column 'flow')" in failed("train", file, "--name", "no")
+
+
+def test_a_time_under_another_name_is_asked_for(data_dir: Path) -> None:
+    """Epoch seconds that nobody named as the time are no metric in silence."""
+    file = data_dir / "named.csv"
+    lines = [f"{1_700_000_000 + at},{at % 7},{at % 5}" for at in range(600)]
+    file.write_text("\n".join(["Zeitpunkt,flow,pressure", *lines]), encoding="utf-8")
+    told = failed("train", file, "--name", "named", "--scorer", "var")
+    assert "column 'Zeitpunkt' looks like epoch seconds" in told
+    named = ("--time-column", "Zeitpunkt")
+    assert "2 metrics" in run("train", file, "--name", "named", "--scorer", "var", *named).stdout
 
 
 def test_replay_obeys_the_settings(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

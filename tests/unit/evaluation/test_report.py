@@ -125,7 +125,7 @@ def test_pictures_left_out(tmp_path: Path) -> None:
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert LEFT_OUT in told
     assert LEFT_OUT in text
-    assert "pip install 'stepwatch[plot]'" in LEFT_OUT
+    assert "pip install matplotlib" in LEFT_OUT
     assert "pictures/" not in text
     assert not (tmp_path / "pictures").exists()
     assert "picture" not in _read(tmp_path)["runs"][0]

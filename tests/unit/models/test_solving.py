@@ -34,7 +34,7 @@ def options(name: str, **more: object) -> FitOptions:
 
 def test_the_baselines_are_solved() -> None:
     """None of them is trained in epochs."""
-    assert SOLVED == ["ewma", "pca", "persistence", "var"]
+    assert {"ewma", "pca", "persistence", "var"} <= set(SOLVED)
 
 
 @pytest.mark.parametrize("name", SOLVED)

@@ -82,7 +82,7 @@ def test_where_no_picture_can_be_drawn(tmp_path: Path, monkeypatch: pytest.Monke
     for module in [one for one in sys.modules if one.split(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(PictureError, match=r"matplotlib is not installed.*stepwatch\[plot\]"):
+    with pytest.raises(PictureError, match=r"matplotlib is not installed.*pip install matplotlib"):
         check_place(tmp_path / "a.png")
 
 
