@@ -69,10 +69,19 @@ class Server(uvicorn.Server):
                 one.close()
 
     async def until_started(self, serving: "asyncio.Task[None]") -> None:
-        """Wait until `serving`, the task of `serve`, takes observations or has ended."""
+        """Wait until `serving`, the task of `serve`, takes observations, is to end or has ended.
+
+        Ctrl-C before it catches signals cancels who waits here: it ends in order all the same.
+        """
         starting = asyncio.create_task(self._until_ready())
-        await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED)
-        starting.cancel()
+        try:
+            await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self.should_exit = True
+            await serving
+            raise
+        finally:
+            starting.cancel()
 
     async def _until_ready(self) -> None:
         await self._is_up.wait()

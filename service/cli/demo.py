@@ -41,6 +41,7 @@ def demo(
     if csv is not None:
         _write_csv(csv)
         return
+    # a settings file in the user's data directory is about another service: its prefix counts here
     chosen = settings_of(data_dir=data_dir, port=port)
     # the patterns of a settings file name models that the demo does not have
     settings = settings_of(
@@ -90,7 +91,7 @@ async def _play(
     """Serve and stream until the time is up, Ctrl-C comes or one of the two ends."""
     serving = asyncio.create_task(server.serve([listening]))
     await server.until_started(serving)
-    if serving.done():
+    if serving.done() or server.should_exit:
         return await serving
     _tell_where(server)
     stop = asyncio.Event()

@@ -2,8 +2,10 @@
 
 import asyncio
 import platform
+import shlex
 import signal
 import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -24,11 +26,13 @@ from service.cli.console import (
     tell,
 )
 from service.cli.progress import collecting_bar, training_bar
+from service.engine.directory import id_error
 from service.engine.stream_options import LEAST_FALSE_ALARMS
 from service.gateway.connection import GatewayError
 from service.host.elsewhere import Elsewhere
-from service.host.keeping import Kept
+from service.host.keeping import Kept, differing
 from service.host.learning import LEAST_READINGS
+from service.host.naming import stream_id_of
 from service.host.readings import left_out, snapshot
 from service.host.session import FALSE_ALARMS, LearningStoppedError, Plan, Session
 from service.host.watching import Watch
@@ -62,12 +66,15 @@ def host(
 ) -> None:
     """Learn what is usual on this computer, then tell what is not, until Ctrl-C."""
     check_name(model)
+    stream_id = stream_id_of(platform.node()) if stream is None else stream
+    if wrong := id_error(stream_id):
+        fail(f"--stream '{stream_id}': {wrong}")
     _check_numbers(false_alarms_per_day, learn=learn, every=every, minutes=minutes)
     settings = _settings(data_dir, port, model, false_alarms_per_day)
     configure_logs("error", settings.log_format)
     plan = Plan(
         names=snapshot(0.0).names,
-        stream_id=stream or platform.node() or "this-computer",
+        stream_id=stream_id,
         model=model,
         every_s=every,
         learn_s=60 * learn,
@@ -86,7 +93,11 @@ def host(
 def _settings(
     data_dir: Path | None, port: int | None, model: str, false_alarms_per_day: float | None
 ) -> Settings:
-    """Take the user's settings, but a data directory of its own, below the user's."""
+    """Take the settings of the environment, and a data directory below the user's.
+
+    A settings file in the user's data directory is about another service: its port, its sinks and
+    its levels are not taken over.
+    """
     chosen = settings_of(data_dir=data_dir, port=port)
     return settings_of(
         data_dir=chosen.data_dir / "host",
@@ -111,7 +122,7 @@ def _run(plan: Plan, settings: Settings, url: str | None, *, is_new: bool) -> No
             return runner.run(_elsewhere(plan, kept, url, is_new=is_new))
         # a taken port is told before the learning, not after it
         with listen(settings.host, settings.port) as listening:
-            is_new = not kept.fits(plan.names) or is_new
+            is_new = not kept.fits(plan.names, plan.every_s) or is_new
             _check_time(plan, is_new=is_new)
             with kept.standing_in(plan.names):
                 server = build_server(settings)
@@ -131,7 +142,7 @@ async def _here(
     server, listening = serving_at
     serving = asyncio.create_task(server.serve([listening]))
     await server.until_started(serving)
-    if serving.done():
+    if serving.done() or server.should_exit:
         return await serving
     tell(f"Serving at {server.url}; routes {server.url}/docs, metrics {server.url}/metrics")
     session = _session(plan, server.url)
@@ -140,7 +151,7 @@ async def _here(
     try:
         async with session.running(websocket, is_own=True):
             if is_new:
-                kept.save(await _learned(session, kept))
+                kept.save(await _learned(session, kept), session.recording)
                 streams = server.app.state.engine.streams
                 await streams.reload(plan.model, lambda: load_bank(settings, plan.model))
             await session.watched()
@@ -153,28 +164,26 @@ async def _here(
 async def _elsewhere(plan: Plan, kept: Kept, url: str, *, is_new: bool) -> None:
     """Stream to a service that has the model; else learn one, and say how to bring it there."""
     service = _service_at(url)
-    session = _session(plan, service.url)
+    session = _session(plan, service.url, lambda: service.put_stream(plan))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, session.stop.set)
     theirs = await service.metrics_of(plan.model)
     if theirs is not None and sorted(theirs) == sorted(plan.names) and not is_new:
-        await service.put_stream(plan.stream_id, plan.model, plan.false_alarms_per_day)
         tell(f"Streaming to {service.url} as '{plan.stream_id}'. Ctrl-C ends it.")
         async with session.running(service.websocket):
             await session.watched()
         return
     if theirs is not None and not is_new:
-        tell(f"the service has a model '{plan.model}' of other metrics; choose another --model")
-    if is_new or not kept.fits(plan.names):
+        fail(
+            f"the service has a model '{plan.model}' of other metrics "
+            f"({differing(plan.names, theirs)}); choose another name with --model"
+        )
+    if is_new or not kept.fits(plan.names, plan.every_s):
         _check_time(plan, is_new=True)
         async with session.running(None):
-            kept.save(await _learned(session, kept))
-    tell(
-        f"The model '{plan.model}' is here; bring it to the service, then start again:\n"
-        f"  copy {kept.directory} into the directory models/ of its data directory\n"
-        f"  curl -X POST {service.url}/v1/models/{plan.model}/reload\n"
-        f"  stepwatch host --url {service.url} --model {plan.model}"
-    )
+            kept.save(await _learned(session, kept), session.recording)
+    # the data directory is one below the user's
+    tell(service.bringing(plan, kept.directory, kept.recording.parent.parent))
 
 
 def _service_at(url: str) -> Elsewhere:
@@ -184,16 +193,19 @@ def _service_at(url: str) -> Elsewhere:
         fail(f"--url: {error}")
 
 
-def _session(plan: Plan, url: str) -> Session:
-    return Session(plan, Watch(stdout, url), asyncio.Event())
+def _session(
+    plan: Plan, url: str, on_connected: Callable[[], Awaitable[None]] | None = None
+) -> Session:
+    return Session(plan, Watch(stdout, url), asyncio.Event(), on_connected)
 
 
 async def _learned(session: Session, kept: Kept) -> Checkpoint:
     """Collect and train, with a bar for each; what was recorded is kept, whatever happens."""
     plan, recording = session.plan, session.recording
+    why = "; fewer can't be learned from" if plan.is_stretched else ""
     tell(
         f"Learning what is usual on '{plan.stream_id}': {len(plan.names)} metrics, "
-        f"{plan.readings} readings in {duration(plan.collecting_s)}. Ctrl-C ends it."
+        f"{plan.readings} readings in {duration(plan.collecting_s)}{why}. Ctrl-C ends it."
     )
     try:
         with collecting_bar(stderr, plan.readings) as show:
@@ -210,12 +222,12 @@ async def _learned(session: Session, kept: Kept) -> Checkpoint:
 def _tell_ended(plan: Plan, kept: Kept, readings: int) -> None:
     """Say what there is of a learning that was ended, and what can be done with it."""
     told = f"ended after {readings} of {plan.readings} readings: nothing was learned"
-    tell(f"{told}; they are kept in {kept.recording}" if readings else told)
+    tell(f"{told}; they are kept in {kept.interrupted}" if readings else told)
     if readings >= LEAST_READINGS:
-        tell(
-            f"to learn from these: stepwatch train {kept.recording} --name {plan.model} "
-            f"--false-alarms-per-day {FALSE_ALARMS:g} --data-dir {kept.recording.parent}"
-        )
+        options = ("--name", plan.model, "--false-alarms-per-day", f"{FALSE_ALARMS:g}")
+        place = ("--data-dir", str(kept.recording.parent))
+        again = shlex.join(("stepwatch", "train", str(kept.interrupted), *options, *place))
+        tell(f"to learn from these: {again}")
 
 
 def _check_time(plan: Plan, *, is_new: bool) -> None:

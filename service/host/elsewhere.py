@@ -1,11 +1,15 @@
 """A service that runs elsewhere: which models it has, and a stream put on one of them."""
 
+import shlex
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import aiohttp
 
 from service.gateway.connection import GatewayError
+from service.host.session import Plan
+from service.host.streaming import RefusedError
 
 _ANSWER_S: Final = aiohttp.ClientTimeout(total=10.0)
 _FIRST_BAD: Final = 400
@@ -41,18 +45,35 @@ class Elsewhere:
         models = await self._ask("GET", "/v1/models")
         return next((list(one["metrics"]) for one in models if one["name"] == model), None)
 
-    async def put_stream(
-        self, stream_id: str, model: str, false_alarms_per_day: float | None
-    ) -> None:
-        """Let a stream be judged by a model, and by its level unless another is asked for.
+    async def put_stream(self, plan: Plan) -> None:
+        """Let the stream be judged by the model, and by its level unless another is asked for.
 
         Raises:
             GatewayError: If the service can't be asked, or says no.
         """
-        body: dict[str, Any] = {"model": model, "start": "reference"}
-        if false_alarms_per_day is not None:
-            body["false_alarms_per_day"] = false_alarms_per_day
-        await self._ask("PUT", f"/v1/streams/{quote(stream_id)}", body)
+        body: dict[str, Any] = {"model": plan.model, "start": "reference"}
+        if plan.false_alarms_per_day is not None:
+            body["false_alarms_per_day"] = plan.false_alarms_per_day
+        await self._ask("PUT", f"/v1/streams/{quote(plan.stream_id)}", body)
+
+    def bringing(self, plan: Plan, model: Path, data_dir: Path) -> str:
+        """Say how a model that lies in a directory here comes to the service.
+
+        Args:
+            plan: What is done then.
+            model: The directory.
+            data_dir: The user's data directory.
+        """
+        again = ["--url", self.url, "--model", plan.model, "--stream", plan.stream_id]
+        again += ["--every", f"{plan.every_s:g}", "--data-dir", str(data_dir)]
+        if plan.false_alarms_per_day is not None:
+            again += ["--false-alarms-per-day", f"{plan.false_alarms_per_day:g}"]
+        return (
+            f"The model '{plan.model}' is here; bring it to the service, then start again:\n"
+            f"  copy {model} into the directory models/ of its data directory\n"
+            f"  curl -X POST {self.url}/v1/models/{plan.model}/reload\n"
+            f"  {shlex.join(['stepwatch', 'host', *again])}"
+        )
 
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
@@ -65,7 +86,7 @@ class Elsewhere:
             reason = str(error) or "no answer"
             raise GatewayError(f"no service at {self.url}: {reason}") from error
         if answer.status >= _FIRST_BAD:
-            raise GatewayError(f"the service at {self.url} says {answer.status}: {_detail(told)}")
+            raise RefusedError(f"the service at {self.url} says {answer.status}: {_detail(told)}")
         return told
 
 

@@ -2,7 +2,8 @@
 
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -57,13 +58,8 @@ def snapshot(clock_s: float) -> Snapshot:
     Args:
         clock_s: The time now, on a clock that is never set.
     """
-    memory, totals = psutil.virtual_memory(), dict(_cpu_totals())
-    values = {
-        "load_1m": psutil.getloadavg()[0],
-        "processes_count": float(len(psutil.pids())),
-        "memory_used_percent": 100.0 * (memory.total - memory.available) / memory.total,
-    }
-    totals |= dict(_swap_totals()) | dict(_disk_totals()) | dict(_network_totals())
+    values = _known(_load, _processes, _memory)
+    totals = _known(_cpu_totals, _kernel_totals, _swap_totals, _disk_totals, _network_totals)
     return Snapshot(clock_s=clock_s, values=values, totals=totals)
 
 
@@ -93,9 +89,14 @@ class Readings:
 def left_out(names: list[str]) -> list[str]:
     """Say what is not measured here, a line each."""
     reasons = {
+        "cpu_user": "time of the CPUs: this system does not tell it",
+        "load_": "load: this system does not tell it",
+        "processes_": "processes: this system does not tell how many there are",
+        "context_": "context switches and interrupts: this system does not count them",
+        "memory_": "memory: this system does not tell it",
         "disk_": "disks: the system counts none that are its own (a container?)",
-        "net_": "network: there is no interface but the loopback",
-        "swap_": "swap: there is none",
+        "net_": "network: there is no interface but the loopback, or the system counts none",
+        "swap_": "swap: there is none, or the system does not count it",
         "cpu_iowait": "time waiting for disks: this system does not tell it",
     }
     return [
@@ -118,9 +119,32 @@ def _risen(name: str, before: float, now: float) -> float:
     return 0.0 if is_slip else math.nan
 
 
+def _known(*groups: Callable[[], Iterator[tuple[str, float]]]) -> dict[str, float]:
+    """Read groups of metrics; one that this system does not give is left out, as a whole."""
+    found = dict[str, float]()
+    for group in groups:
+        # what is not found is told by `left_out`, or is missing from a reading
+        with suppress(NotImplementedError, OSError):
+            found |= dict(group())
+    return found
+
+
+def _load() -> Iterator[tuple[str, float]]:
+    yield "load_1m", float(psutil.getloadavg()[0])
+
+
+def _processes() -> Iterator[tuple[str, float]]:
+    yield "processes_count", float(len(psutil.pids()))
+
+
+def _memory() -> Iterator[tuple[str, float]]:
+    memory = psutil.virtual_memory()
+    yield "memory_used_percent", 100.0 * (memory.total - memory.available) / memory.total
+
+
 def _cpu_totals() -> Iterator[tuple[str, float]]:
     """Percent seconds of all CPUs by kind; a virtual machine's guests are in `user` already."""
-    times, statistics = psutil.cpu_times()._asdict(), psutil.cpu_stats()
+    times = psutil.cpu_times()._asdict()
     percent = 100.0 / (psutil.cpu_count() or 1)
     yield "cpu_user_percent", percent * (times["user"] + times.get("nice", 0.0))
     kernel = times["system"] + times.get("irq", 0.0) + times.get("softirq", 0.0)
@@ -128,6 +152,10 @@ def _cpu_totals() -> Iterator[tuple[str, float]]:
     for kind in ("iowait", "steal"):
         if kind in times:
             yield f"cpu_{kind}_percent", percent * times[kind]
+
+
+def _kernel_totals() -> Iterator[tuple[str, float]]:
+    statistics = psutil.cpu_stats()
     yield "context_switches_per_s", float(statistics.ctx_switches)
     yield "interrupts_per_s", float(statistics.interrupts)
 

@@ -1,7 +1,7 @@
 """One run: what is to be done, the readings that are learned from, and the training."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -50,6 +50,11 @@ class Plan:
         return max(round(self.learn_s / self.every_s), LEAST_READINGS)
 
     @property
+    def is_stretched(self) -> bool:
+        """Whether learning takes longer than was asked for."""
+        return round(self.learn_s / self.every_s) < LEAST_READINGS
+
+    @property
     def settling(self) -> int:
         """How many readings are not learned from, at the start."""
         return round(min(SETTLE_S / self.every_s, _MOST_SETTLING * self.readings))
@@ -71,15 +76,22 @@ class Session:
         plan: What is to be done.
         watch: Hears of every reading and every answer.
         stop: Set it to end.
+        on_connected: Awaited at each connection to the service.
     """
 
-    def __init__(self, plan: Plan, watch: Watch, stop: asyncio.Event) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        watch: Watch,
+        stop: asyncio.Event,
+        on_connected: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self.plan: Final = plan
         self.watch: Final = watch
         self.stop: Final = stop
         self.recording: Final = Recording(plan.names, plan.readings)
         sensor = Sensor(plan.names)
-        self.streaming: Final = Streaming(plan.stream_id, sensor, watch, plan.every_s)
+        self.streaming: Final = Streaming(plan.stream_id, sensor, watch, plan.every_s, on_connected)
 
     @asynccontextmanager
     async def running(self, url: str | None, *, is_own: bool = False) -> AsyncIterator[None]:
@@ -111,7 +123,7 @@ class Session:
         """Tell what is found until it is over, then sum up."""
         self.watch.learner = None
         await self.stop.wait()
-        self.watch.summarise(self.streaming.missed)
+        self.watch.summarise(self.streaming.missed, self.streaming.lost)
 
     async def collect(self, on_progress: Callable[[int, str], None]) -> None:
         """Wait until there are enough readings; whoever streams or reads brings them.

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -45,8 +45,16 @@ class Listener(Protocol):
         ...
 
     def on_away(self, reason: str) -> None:
-        """Hear that the service has gone; it is looked for until it is there again."""
+        """Hear that the service has gone, or why it can't be streamed to though it is there."""
         ...
+
+    def on_back(self, lost: int) -> None:
+        """Hear that it is there again, and how many readings were due meanwhile."""
+        ...
+
+
+class RefusedError(GatewayError):
+    """The service is there and says no."""
 
 
 class Sensor:
@@ -77,13 +85,26 @@ class Streaming:
         sensor: Reads it.
         listener: Is told of every reading and every answer.
         every_s: Seconds between readings.
+        on_connected: Awaited at each connection, before a reading is sent.
 
     Attributes:
         missed: Readings that were never taken, because one before took too long.
+        lost: Readings that were due while the service was away.
     """
 
-    def __init__(self, stream_id: str, sensor: Sensor, listener: Listener, every_s: float) -> None:
+    def __init__(
+        self,
+        stream_id: str,
+        sensor: Sensor,
+        listener: Listener,
+        every_s: float,
+        on_connected: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self.missed = 0
+        self.lost = 0
+        self._on_connected = on_connected
+        self._answered_s: float | None = None
+        self._told_away: str | None = None
         self._stream_id = stream_id
         self._sensor = sensor
         self._listener = listener
@@ -100,22 +121,49 @@ class Streaming:
         Raises:
             GatewayError: If the service is not there to begin with.
         """
-        has_answered = False
         while not stop.is_set():
-            reason = "the service has ended"
+            reason: GatewayError | None = None
             try:
                 async with connected(url) as connection:
-                    has_answered = True
+                    await self._connected()
                     await self.read(stop, connection)
             except GatewayError as error:
-                if is_own or not has_answered:
+                if is_own or self._answered_s is None:
                     raise
-                reason = str(error)
+                reason = error
             if is_own:
                 return
             if not stop.is_set():
-                self._listener.on_away(reason)
+                self._go_away(reason)
                 await wait_until(asyncio.get_running_loop().time() + AGAIN_S, stop)
+        self._count_lost()
+
+    async def _connected(self) -> None:
+        """Prepare the service, and tell that it is back where it was away."""
+        if self._on_connected is not None:
+            await self._on_connected()
+        lost = self._count_lost()
+        if self._told_away is not None:
+            self._listener.on_back(lost)
+        self._told_away = None
+        self._answered_s = asyncio.get_running_loop().time()
+
+    def _go_away(self, reason: GatewayError | None) -> None:
+        """Tell it once, and once more where it comes back and says no."""
+        why = "the service has ended" if reason is None else str(reason)
+        is_known = self._told_away is not None
+        if not is_known or (isinstance(reason, RefusedError) and why != self._told_away):
+            self._listener.on_away(why)
+            self._told_away = why
+
+    def _count_lost(self) -> int:
+        """Count the readings that were due since the last answer, if the service is away."""
+        if self._told_away is None or self._answered_s is None:
+            return 0
+        gone_s = asyncio.get_running_loop().time() - self._answered_s
+        lost = math.floor(gone_s / self._every_s)
+        self.lost += lost
+        return lost
 
     async def read(self, stop: asyncio.Event, connection: Connection | None = None) -> None:
         """Take readings until told to stop, and send them if there is a connection."""
@@ -132,7 +180,9 @@ class Streaming:
             self._listener.on_reading(reading)
             if connection is not None:
                 frame = encode(self._stream_id, self._sensor.names, reading)
-                self._listener.on_answer(reading, await connection.exchange(frame))
+                answer = await connection.exchange(frame)
+                self._answered_s = loop.time()
+                self._listener.on_answer(reading, answer)
             self.missed += ticks.missed
             ticks.missed = 0
 

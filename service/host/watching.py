@@ -12,8 +12,8 @@ from rich.markup import escape
 from service.gateway.verdicts import Problem, Verdict
 from service.host.metrics import metric_of
 from service.host.recording import Recording
-from service.host.streaming import Reading
-from service.host.words import clock, compared, duration, in_short, is_telling
+from service.host.streaming import AGAIN_S, Reading
+from service.host.words import clock, compared, counted, duration, in_short, is_telling
 
 SHOWN_REASONS: Final = 3
 _LEAST_SHARE: Final = 0.05
@@ -114,27 +114,36 @@ class Watch:
 
     def on_away(self, reason: str) -> None:
         """Tell it each time it goes."""
-        self._print(f"[red]away[/]      {escape(reason)}; it is looked for until it is back")
+        self._print(f"[red]away[/]      {escape(reason)}; tried again every {AGAIN_S:g} s")
 
-    def summarise(self, missed: int) -> None:
+    def on_back(self, lost: int) -> None:
+        """Tell what its absence has cost."""
+        self._print(
+            f"[green]back[/]      the service is there again; {counted(lost, 'reading')} lost"
+        )
+
+    def summarise(self, missed: int, lost: int = 0) -> None:
         """Tell what there was since this computer is watched.
 
         Args:
             missed: Readings that were due and never taken.
+            lost: Readings that were due while the service was away.
         """
         tally = self.tally
         lasted = duration(tally.last_s - tally.first_s) if tally.judged else "0 s"
-        parts = [f"{tally.judged} readings judged in {lasted}", _counted(tally.alerts, "alert")]
-        if tally.alerts:
+        parts = [f"{tally.judged} readings judged in {lasted}", counted(tally.alerts, "alert")]
+        worst = max(tally.peak, self._peak)
+        parts += [f"worst severity {worst:.1f}"] if worst else []
+        if tally.first_reasons:
             often = ", ".join(
                 f"{metric_of(name).told} ({count})"
                 for name, count in tally.first_reasons.most_common(SHOWN_REASONS)
             )
-            worst = max(tally.peak, self._peak)
-            parts.append(f"worst severity {worst:.1f}, first reasons: {often}")
+            parts.append(f"first reasons: {often}")
         parts += [] if math.isnan(self._opened_s) else ["the last alert is still open"]
         parts += [f"{tally.refused} refused"] if tally.refused else []
         parts += [f"{missed} missed, a reading took too long"] if missed else []
+        parts += [f"{lost} lost, the service was away"] if lost else []
         self._print("[bold]summary[/]   " + escape("; ".join(parts)))
 
     def _refuse(self, kind: str, detail: str) -> None:
@@ -155,7 +164,7 @@ class Watch:
         # an alert opens with the third anomaly in a row; the worst may have been before it
         self._rising = max(self._rising, severity) if severity > 1 else 0.0
         if verdict.alert is not None:
-            self._peak = max(self._peak, severity)
+            self._peak = max(self._peak, self._rising)
             if verdict.alert.status == "opened":
                 self._tell_opening(at_s, verdict)
             elif verdict.alert.status == "resolved":
@@ -179,7 +188,9 @@ class Watch:
         self.tally.alerts += 1
         self.tally.peak = max(self.tally.peak, self._peak)
         self.tally.first_reasons.update(part.metric for part in reasons[:1])
-        self._say(at_s, f"[bold red]ALERT[/]     severity {self._peak:.1f}")
+        # one that no anomalies opened is about a level that has shifted
+        what = f"severity {self._peak:.1f}" if self._peak else "the level has shifted"
+        self._say(at_s, f"[bold red]ALERT[/]     {what}")
         for part in reasons[:SHOWN_REASONS]:
             if part.share >= _LEAST_SHARE and is_telling(part):
                 self._print(_INDENT + escape(compared(part)))
@@ -187,8 +198,10 @@ class Watch:
     def _tell_resolution(self, at_s: float) -> None:
         self.tally.peak = max(self.tally.peak, self._peak)
         # one that was open when watching began is resolved without having been told
-        lasted = "" if math.isnan(self._opened_s) else f"after {duration(at_s - self._opened_s)}, "
-        self._say(at_s, f"[green]resolved[/]  {lasted}worst severity {self._peak:.1f}")
+        is_known = not math.isnan(self._opened_s)
+        parts = [f"after {duration(at_s - self._opened_s)}"] if is_known else []
+        parts += [f"worst severity {self._peak:.1f}"] if self._peak else []
+        self._say(at_s, f"[green]resolved[/]  {', '.join(parts)}".rstrip())
         self._peak, self._opened_s = 0.0, math.nan
 
     def _tell_shift(self, at_s: float, verdict: Verdict) -> None:
@@ -208,7 +221,3 @@ class Watch:
     def _print(self, text: str) -> None:
         """Leave long lines to the terminal: it wraps them so that they can be copied whole."""
         self._console.print(text, highlight=False, soft_wrap=True)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count or 'no'} {what}s"

@@ -45,6 +45,11 @@ def clock(at_s: float) -> str:
     return datetime.fromtimestamp(at_s).astimezone().strftime("%H:%M:%S")
 
 
+def counted(count: int, what: str) -> str:
+    """Tell how many: `no alerts`, `1 alert`, `2 alerts`."""
+    return f"{count} {what}" if count == 1 else f"{count or 'no'} {what}s"
+
+
 def duration(seconds: float) -> str:
     """Tell how long something took: `4 s`, `3 min 20 s`, `2 h 5 min`."""
     whole = round(seconds)

@@ -18,6 +18,7 @@ from tests.integration.running import (
     ANSWER_S,
     client_of,
     eventually,
+    pumps,
     running_service,
     settings_of,
 )
@@ -62,7 +63,7 @@ async def test_it_learns_watches_and_goes_on_the_next_time(tmp_path: Path) -> No
     """Learned, streamed, summed up; the second start uses what was learned."""
     said, end = await interrupted_at("Watching", *FAST, "--port", "0", data_dir=tmp_path)
     assert end.status == 0, end.err
-    assert f"{LEAST_READINGS} readings in 7 s" in said
+    assert f"{LEAST_READINGS} readings in 7 s; fewer can't be learned from" in said
     assert f"Learned from {LEAST_READINGS} readings" in said
     assert "readings judged in" in end.out
     names = snapshot(0.0).names
@@ -109,6 +110,8 @@ async def test_a_service_elsewhere(tmp_path: Path) -> None:
         assert first.status == 0, first.err
         assert f"curl -X POST {service.url}/v1/models/host/reload" in first.out
         assert str(place_of(tmp_path)) in first.out
+        again = f"--stream box --every 0.02 --data-dir {tmp_path}"
+        assert again in first.out
 
         second = await stepwatch("host", *FAST, *to_there, data_dir=tmp_path)
         assert "Learning" not in second.out
@@ -125,6 +128,17 @@ async def test_a_service_elsewhere(tmp_path: Path) -> None:
         stream = (await service.http.get("/v1/streams/box")).json()
     assert stream["model"] == "host"
     assert stream["observations"] > 0
+
+
+async def test_a_model_of_other_metrics_elsewhere_is_not_learned_over(tmp_path: Path) -> None:
+    """Whoever put it there uses it: it is told before anything is learned."""
+    service_dir = tmp_path / "service"
+    pumps().save(service_dir / "models" / "host")
+    async with running_service(settings_of(service_dir)) as service:
+        end = await stepwatch("host", *FAST, "--url", service.url, data_dir=tmp_path)
+    assert end.status == 1, end.out
+    assert "choose another name with --model" in end.err
+    assert "Learning" not in end.out
 
 
 async def test_what_can_not_be_done_is_said(tmp_path: Path) -> None:
@@ -151,6 +165,8 @@ async def test_what_can_not_be_done_is_said(tmp_path: Path) -> None:
         ("--learn", "nan", "--learn: a number above 0"),
         ("--false-alarms-per-day", "0", "or more is wanted"),
         ("--model", "../x", "'../x' is no name"),
+        ("--stream", "my box", "'my box': an id is"),
+        ("--stream", "", "'': an id is"),
     ],
 )
 def test_what_is_no_option_is_said(option: str, value: str, named: str) -> None:

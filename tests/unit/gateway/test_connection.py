@@ -82,6 +82,15 @@ async def test_a_service_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -
         await exchanged(answering("[]"))
 
 
+@pytest.mark.parametrize("error", [PermissionError("/proc"), TimeoutError("a sensor")])
+async def test_an_error_of_the_block_is_not_the_service_s(error: OSError) -> None:
+    """It is raised as it is: the service is there."""
+    async with service(answering("[]")) as url:
+        with pytest.raises(type(error), match=str(error)):
+            async with connected(url):
+                raise error
+
+
 async def test_what_is_no_address() -> None:
     """A typing error is told like a service that is not there."""
     with pytest.raises(GatewayError, match="no service at nowhere"):

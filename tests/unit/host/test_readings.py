@@ -161,6 +161,33 @@ def test_what_a_container_lacks_is_left_out_and_told(machine: Machine) -> None:
     assert [line.split(":")[0] for line in left_out(names)] == ["disks", "network", "swap"]
 
 
+@pytest.mark.parametrize("error", [NotImplementedError, PermissionError])
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("virtual_memory", "memory"),
+        ("getloadavg", "load"),
+        ("pids", "processes"),
+        ("cpu_stats", "context switches and interrupts"),
+        ("swap_memory", "swap"),
+        ("disk_io_counters", "disks"),
+        ("net_io_counters", "network"),
+    ],
+)
+def test_what_a_system_does_not_tell_is_left_out(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, asked: str, told: str, error: type[Exception]
+) -> None:
+    """Other systems lack a counter, or keep it from who asks; the rest is measured."""
+
+    def fail(**_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(machine, asked, fail)
+    names = snapshot(1.0).names
+    assert [line.split(":")[0] for line in left_out(names)] == [told]
+    assert "cpu_user_percent" in names
+
+
 def test_nothing_left_out_is_not_told(machine: Machine) -> None:
     """Where everything is there, nothing is said."""
     assert left_out(snapshot(1.0).names) == []

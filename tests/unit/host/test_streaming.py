@@ -13,7 +13,7 @@ from service.gateway.connection import GatewayError
 from service.gateway.verdicts import Problem, Verdict
 from service.host import streaming
 from service.host.readings import Snapshot
-from service.host.streaming import Reading, Sensor, Streaming, encode
+from service.host.streaming import Reading, RefusedError, Sensor, Streaming, encode
 
 NAMES = ["load_1m", "interrupts_per_s"]
 VERDICT = [{"stream_id": "box", "phase": "live", "severity": 0.5}]
@@ -27,6 +27,7 @@ class Heard:
         self.readings: list[Reading] = []
         self.answers: list[list[Verdict] | Problem] = []
         self.away: list[str] = []
+        self.back: list[int] = []
         self._stop = stop
         self._wanted = answers
         self._most_readings = readings
@@ -43,6 +44,9 @@ class Heard:
 
     def on_away(self, reason: str) -> None:
         self.away.append(reason)
+
+    def on_back(self, lost: int) -> None:
+        self.back.append(lost)
 
 
 def sensor() -> Sensor:
@@ -114,6 +118,52 @@ async def test_a_service_that_goes_away_is_looked_for(monkeypatch: pytest.Monkey
     heard = await run(answer_once)
     assert len(heard.answers) == 3
     assert heard.away == ["the service has ended"] * 2
+    assert len(heard.back) == 2
+
+
+async def test_each_connection_is_prepared_and_an_absence_told_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However often it is looked for; a service that is back but says no is told once more."""
+    monkeypatch.setattr(streaming, "AGAIN_S", 0.0)
+    no, gone = RefusedError("no such model"), GatewayError("no service")
+    outcomes = iter([None, gone, gone, no, no, None])
+    stop = asyncio.Event()
+    heard = Heard(stop, 2)
+
+    async def prepare() -> None:
+        outcome = next(outcomes)
+        if outcome is not None:
+            raise outcome
+
+    async def answer_once(socket: ServerConnection) -> None:
+        async for _ in socket:
+            await socket.send(msgspec.json.encode(VERDICT))
+            await socket.close(1012)
+
+    going = Streaming("box", sensor(), heard, 0.001, prepare)
+    async with service(answer_once) as url:
+        await going.run(url, stop)
+    assert heard.away == ["the service has ended", "no such model"]
+    assert heard.back == [going.lost]
+    assert going.lost > 0
+    assert next(outcomes, "all") == "all"
+
+
+async def test_a_service_that_says_no_at_once_ends_the_run() -> None:
+    """Nobody would wait for that to change."""
+
+    async def answer(socket: ServerConnection) -> None:
+        await socket.wait_closed()
+
+    async def refuse() -> None:
+        raise RefusedError("no such model")
+
+    stop = asyncio.Event()
+    going = Streaming("box", sensor(), Heard(stop, 1), 0.001, refuse)
+    async with service(answer) as url:
+        with pytest.raises(RefusedError):
+            await going.run(url, stop)
 
 
 async def test_a_service_of_its_own_is_not_looked_for() -> None:

@@ -37,10 +37,14 @@ class Stage:
             self.watch.on_answer(Reading(NOON + at_s, np.zeros(1)), told)
         return self._paper.getvalue()[before:]
 
-    def summed_up(self, missed: int = 0) -> str:
+    def heard(self) -> str:
+        """Give all that was printed."""
+        return self._paper.getvalue()
+
+    def summed_up(self, missed: int = 0, lost: int = 0) -> str:
         """Give the summary."""
         before = len(self._paper.getvalue())
-        self.watch.summarise(missed)
+        self.watch.summarise(missed, lost)
         return self._paper.getvalue()[before:]
 
 
@@ -126,6 +130,28 @@ def test_a_new_level_is_told_once_with_what_to_do(stage: Stage) -> None:
     assert stage.hear(71, verdict("open", 2.0, since=NOON)) == ""
     assert stage.hear(72, verdict()) == ""
     assert "new level" in stage.hear(99, verdict("open", 2.0, since=NOON))
+
+
+def test_an_alert_about_a_level_is_told_as_such(stage: Stage) -> None:
+    """No anomaly opened it: there is no severity to tell, and no reasons."""
+    said = stage.hear(70, verdict("opened", 0.0, since=NOON))
+    assert "ALERT     the level has shifted" in said
+    assert "new level" in said
+    assert "1 alert" in stage.summed_up()
+    said += stage.hear(130, verdict("resolved")) + stage.summed_up()
+    assert "after 1 min 0 s\n" in said
+    assert "severity" not in said
+    assert "reasons" not in said
+
+
+def test_an_absence_is_told_with_what_it_has_cost(stage: Stage) -> None:
+    """When it goes, when it is back, and in the summary."""
+    stage.watch.on_away("no service")
+    stage.watch.on_back(12)
+    said = stage.summed_up(lost=12)
+    assert "12 lost, the service was away" in said
+    assert stage.heard().count("no service; tried again every 5 s") == 1
+    assert "12 readings lost" in stage.heard()
 
 
 def test_a_refusal_is_told_once_and_counted(stage: Stage) -> None:
