@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from models.blocks import Float64, Int
+from models.blocks import Bool, Float64, Int
 
 MICROSECONDS: Final = 1_000_000
 NOT_AFTER: Final = (
@@ -49,23 +49,14 @@ def default_names(n_features: int) -> list[str]:
     return [f"m{index:0{digits}d}" for index in range(n_features)]
 
 
-def in_order(recording: Recording) -> tuple[Recording, Int]:
-    """Leave out the rows that the service would refuse: their time is not after all before.
+def late(times: Int | None, n: int) -> Bool:
+    """Find the rows that the service would refuse: their time is not after all before, `[N]`.
 
     Args:
-        recording: Read in any order.
-
-    Returns:
-        What is left, and which rows were left out, counted from 0.
+        times: Microseconds UTC in any order, `[N]`; None: there are none, and nothing is late.
+        n: How many rows there are.
     """
-    if recording.times is None:
-        return recording, np.empty(0, np.int64)
-    latest = np.maximum.accumulate(recording.times)
-    is_late = np.append(False, recording.times[1:] <= latest[:-1])
-    late: Int = np.flatnonzero(is_late)
-    kept = Recording(
-        values=recording.values[~is_late],
-        metrics=recording.metrics,
-        times=recording.times[~is_late],
-    )
-    return (kept, late) if len(late) else (recording, late)
+    is_late: Bool = np.zeros(n, np.bool_)
+    if times is not None:
+        is_late[1:] = times[1:] <= np.maximum.accumulate(times)[:-1]
+    return is_late

@@ -5,9 +5,9 @@ from typing import Final
 
 import numpy as np
 
-from models.blocks import Bool, Int
+from models.blocks import NO_TIME, Bool, Refusal, unfit
 from models.reading import read
-from models.recording import Part, Recording, in_order
+from models.recording import Part, Recording, late
 from service.cli.console import tell
 
 MOST_LEFT_OUT: Final = 0.05
@@ -23,38 +23,43 @@ def recorded(file: Path, part: Part, time_column: str | None) -> Recording:
     """Read a file as a stream would take it.
 
     Rows that the service would refuse are left out: those that are late, and those of which more
-    than half is missing; for training all that are not whole.
+    than half is missing; for training all that are not whole. Where that is more than
+    `MOST_LEFT_OUT` of what is learned from, or more are late, the file is refused.
 
     Raises:
         ReadingError: If it can't be used, or too much of it would be left out.
     """
     recording = read(file, part=part, time_column=time_column, may_lack=True, any_order=True)
-    ordered, late = in_order(recording)
-    lacking = _lacking(ordered, part)
-    most = MOST_LEFT_OUT * len(recording.values)
-    if len(late) > most or np.count_nonzero(lacking) > most:
+    is_late, is_lacking = late(recording.times, len(recording.values)), _lacking(recording, part)
+    is_left_out = is_late | is_lacking
+    too_many = is_late if part == "test" else is_left_out
+    if is_left_out.all() or too_many.mean() > MOST_LEFT_OUT:
         # which says where and what to do
         return read(file, part=part, time_column=time_column)
-    _tell_left_out(late, _LATE)
-    _tell_left_out(np.flatnonzero(lacking), _MISSING[part])
-    return _without(ordered, lacking)
+    _tell_left_out(is_late, _LATE)
+    _tell_left_out(is_lacking & ~is_late, _MISSING[part])
+    return _without(recording, is_left_out)
 
 
 def _lacking(recording: Recording, part: Part) -> Bool:
-    missing = np.isnan(recording.values)
-    most = 0.0 if part == "train" else 0.5
-    found: Bool = missing.mean(axis=1) > most
-    return found
+    lacking: Bool = np.zeros(len(recording.values), np.bool_)
+    if part == "train":
+        np.any(np.isnan(recording.values), axis=1, out=lacking)
+    else:
+        reasons = unfit(recording.values, np.full(len(lacking), NO_TIME))
+        np.equal(reasons, int(Refusal.TOO_MANY_MISSING), out=lacking)
+    return lacking
 
 
-def _without(recording: Recording, lacking: Bool) -> Recording:
-    if not lacking.any():
+def _without(recording: Recording, is_left_out: Bool) -> Recording:
+    if not is_left_out.any():
         return recording
-    times = None if recording.times is None else recording.times[~lacking]
-    return Recording(values=recording.values[~lacking], metrics=recording.metrics, times=times)
+    times = None if recording.times is None else recording.times[~is_left_out]
+    return Recording(values=recording.values[~is_left_out], metrics=recording.metrics, times=times)
 
 
-def _tell_left_out(rows: Int, why: str) -> None:
+def _tell_left_out(is_left_out: Bool, why: str) -> None:
+    rows = np.flatnonzero(is_left_out)
     if len(rows):
         told = "row is" if len(rows) == 1 else "rows are"
         tell(f"{len(rows)} {told} left out: {why}; the first is row {rows[0]}, counted from 0")

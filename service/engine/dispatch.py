@@ -47,6 +47,7 @@ class Outlet:
     ) -> None:
         self.sink: Final = sink
         self.max_rows: Final = max_rows
+        self.max_alerts: Final = MAX_ALERTS
         self.is_up = False
         self.written: Counter[str] = Counter(scores=0, alerts=0)
         self.dropped: Counter[str] = Counter(scores=0, alerts=0)
@@ -100,7 +101,7 @@ class Outlet:
     def _put_alerts(self, alerts: list[Alert]) -> None:
         now = self._clock.monotonic()
         self._alerts.extend((now, alert) for alert in alerts)
-        while len(self._alerts) > MAX_ALERTS:
+        while len(self._alerts) > self.max_alerts:
             self._alerts.popleft()
             self.dropped["alerts"] += 1
         self._arrived.set()

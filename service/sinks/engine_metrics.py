@@ -31,6 +31,7 @@ _SINK_GAUGES: Final[tuple[tuple[str, str, Callable[[Outlet], float]], ...]] = (
     ("waiting_verdicts", "Waiting to be written.", lambda outlet: outlet.waiting_rows),
     ("waiting_verdicts_limit", "Beyond it dropped.", lambda outlet: outlet.max_rows),
     ("waiting_alerts", "Alerts waiting to be written.", lambda outlet: outlet.waiting_alerts),
+    ("waiting_alerts_limit", "Beyond it dropped.", lambda outlet: outlet.max_alerts),
 )
 _SINK_TOTALS: Final[tuple[tuple[str, str, Callable[[Outlet], Counter[str]]], ...]] = (
     ("written", "Written.", lambda outlet: outlet.written),

@@ -173,6 +173,22 @@ def test_rows_with_holes_go_as_live_ones_would(data_dir: Path) -> None:
     assert "line 2: a value is missing (column 'flow')" in failed("train", file, "--name", "no")
 
 
+def test_rows_are_counted_in_the_file(data_dir: Path) -> None:
+    """A row is named by its place in the file, whatever was left out before; long outages too."""
+    rows = [list(map(str, row)) for row in normal_values(300, len(METRICS)).tolist()]
+    rows[200:240] = [["", ""]] * 40
+    file, out = data_dir / "outage.csv", data_dir / "out.csv"
+    times = [at - 2 if at in {100, 101} else at for at in range(300)]
+    lines = [f"{1_700_000_000 + at},{row[0]},{row[1]}" for at, row in zip(times, rows, strict=True)]
+    file.write_text("\n".join(["timestamp,flow,pressure", *lines]), encoding="utf-8")
+    told = run("replay", file, "--model", "pumps", "--out", out).stdout
+    assert "2 rows are left out: their time" in told
+    assert "the first is row 100" in told
+    assert "40 rows are left out: more than half" in told
+    assert "the first is row 200" in told
+    assert "258 observations" in told
+
+
 def test_a_time_under_another_name_is_asked_for(data_dir: Path) -> None:
     """Epoch seconds that nobody named as the time are no metric in silence."""
     file = data_dir / "named.csv"

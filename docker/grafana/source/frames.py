@@ -98,8 +98,14 @@ def framed(panel: P, frame: Frame) -> P:
     return panel.mappings([parts.ValueMap(options=said)])
 
 
-def asked(panel: P, queries: Sequence[Query], *, is_instant: bool, layout: PromQueryFormat) -> P:
-    """Give a panel its queries."""
+def asked(
+    panel: P,
+    queries: Sequence[Query],
+    *,
+    is_instant: bool = False,
+    layout: PromQueryFormat = PromQueryFormat.TIME_SERIES,
+) -> P:
+    """Give a panel its queries: over time, for series, unless it is said otherwise."""
     for letter, query in zip("ABCDEFGH"[: len(queries)], queries, strict=True):
         target = (
             prometheus.Dataquery()

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from boards import ALIVE, ALIVE_WORDS, MODEL, SERVICE, WORST_SERVICE, Section, board
+from boards import MODEL, SERVICE, Section, board
+from first_panels import alive, open_alerts
 from frames import GREEN, NONE_IS_GOOD, ORANGE, RED, Frame, Query, Steps
 from grafana_foundation_sdk.models import dashboard as parts
 from panels import areas, heat, lines, number
@@ -22,24 +23,11 @@ def _small(title: str, about: str, unit: str = "short", steps: Steps = NONE_IS_G
     return Frame(title=title, about=about, width=4, height=4, unit=unit, steps=steps)
 
 
-_STATE = number(
-    Frame(
-        title="Service",
-        about=WORST_SERVICE,
-        width=4,
-        height=4,
-        words=ALIVE_WORDS,
-        empty="no target",
-    ),
-    ALIVE,
-)
-_ALERTS = number(
-    _small(
-        "Open alerts",
-        "Alerts on streams of all models that are open now. Not 0: the Streams dashboard names "
-        "the streams.",
-    ),
-    f"sum(stepwatch_alerts_open{{{SERVICE}}})",
+_STATE = alive(4)
+_ALERTS = open_alerts(
+    4,
+    "Alerts on streams of all models that are open now. Not 0: the Streams dashboard names the "
+    "streams.",
 )
 _SHARE_NOW = number(
     _small(

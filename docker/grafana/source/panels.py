@@ -50,8 +50,6 @@ def number(frame: Frame, expr: str) -> stat.Panel:
     panel = asked(
         framed(stat.Panel(), frame),
         [Query(expr, frame.title)],
-        is_instant=False,
-        layout=PromQueryFormat.TIME_SERIES,
     )
     return (
         _coloured(panel, parts.FieldColorModeId.THRESHOLDS)
@@ -67,8 +65,6 @@ def lines(frame: Frame, *queries: Query, is_logarithmic: bool = False) -> timese
     panel = asked(
         framed(timeseries.Panel(), frame),
         queries,
-        is_instant=False,
-        layout=PromQueryFormat.TIME_SERIES,
     )
     panel = (
         _coloured(panel, parts.FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
@@ -109,7 +105,6 @@ def bars(frame: Frame, query: Query) -> bargauge.Panel:
         framed(bargauge.Panel(), frame),
         [query],
         is_instant=True,
-        layout=PromQueryFormat.TIME_SERIES,
     )
     return (
         _coloured(panel, parts.FieldColorModeId.THRESHOLDS)
@@ -127,7 +122,6 @@ def heat(frame: Frame, expr: str) -> heatmap.Panel:
     panel = asked(
         framed(heatmap.Panel(), frame),
         [Query(expr, _BUCKETS)],
-        is_instant=False,
         layout=PromQueryFormat.HEATMAP,
     )
     colours = (
@@ -155,8 +149,6 @@ def states(frame: Frame, query: Query) -> statetimeline.Panel:
     panel = asked(
         framed(statetimeline.Panel(), frame),
         [query],
-        is_instant=False,
-        layout=PromQueryFormat.TIME_SERIES,
     )
     return (
         _coloured(panel, parts.FieldColorModeId.THRESHOLDS)

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from boards import ALIVE, ALIVE_WORDS, SERVICE, WORST_SERVICE, Section
+from boards import SERVICE, Section
+from first_panels import alive, open_alerts
 from frames import GREEN, NONE_IS_GOOD, ORANGE, RED, Frame, Steps
 from panels import number
 from service_queries import RECEIVED, REFUSED, quantile
@@ -23,26 +24,10 @@ def _small(title: str, about: str, unit: str, steps: Steps, decimals: int | None
     )
 
 
-_STATE = number(
-    Frame(
-        title="Service",
-        about=WORST_SERVICE,
-        width=3,
-        height=4,
-        words=ALIVE_WORDS,
-        empty="no target",
-    ),
-    ALIVE,
-)
+_STATE = alive(3)
 
-_ALERTS = number(
-    _small(
-        "Open alerts",
-        "Alerts on streams that are open now. Not 0: the Streams dashboard names the streams.",
-        "short",
-        NONE_IS_GOOD,
-    ),
-    f"sum(stepwatch_alerts_open{{{SERVICE}}})",
+_ALERTS = open_alerts(
+    3, "Alerts on streams that are open now. Not 0: the Streams dashboard names the streams."
 )
 
 _INCOMING = number(
@@ -94,7 +79,8 @@ _FULLEST = number(
     f" / stepwatch_waiting_observations_limit{{{SERVICE}}}"
     f" or label_replace(stepwatch_sink_waiting_verdicts{{{SERVICE}}}"
     f' / stepwatch_sink_waiting_verdicts_limit{{{SERVICE}}}, "of", "verdicts", "", "")'
-    f" or label_replace(stepwatch_sink_waiting_alerts{{{SERVICE}}} / 10000,"
+    f" or label_replace(stepwatch_sink_waiting_alerts{{{SERVICE}}}"
+    f" / stepwatch_sink_waiting_alerts_limit{{{SERVICE}}},"
     f' "of", "alerts", "", ""))',
 )
 

@@ -2,36 +2,21 @@
 
 from typing import Final
 
-from boards import ALIVE, ALIVE_WORDS, MODEL, SERVICE, STREAM, WORST_SERVICE, Section
-from frames import NONE_IS_GOOD, SEVERITY, Frame, Query
+from boards import MODEL, SERVICE, STREAM, Section
+from first_panels import alive, open_alerts
+from frames import SEVERITY, Frame, Query
 from grafana_foundation_sdk.builders import dashboard
 from panels import bars, number
 from streams_queries import EXPORTED, FEW_IS_BAD, NAMES, OF_SERIES, SAME, SEVERITY_NOW
 from table_panels import Column, rows
 
-_ALIVE = number(
-    Frame(
-        title="Service",
-        about=WORST_SERVICE,
-        width=4,
-        height=4,
-        words=ALIVE_WORDS,
-        empty="no target",
-    ),
-    ALIVE,
-)
+_ALIVE = alive(4)
 
-_OPEN = number(
-    Frame(
-        title="Open alerts",
-        about="Alerts that are open now, of all streams and models. Not 0: the table below names "
-        "the streams; start with the highest peak. Many at once usually have one cause that the "
-        "streams share: a gateway, a site, a deployment, a new model.",
-        width=4,
-        height=4,
-        steps=NONE_IS_GOOD,
-    ),
-    f"sum(stepwatch_alerts_open{{{SERVICE}}})",
+_OPEN = open_alerts(
+    4,
+    "Alerts that are open now, of all streams and models. Not 0: the table below names the "
+    "streams; start with the highest peak. Many at once usually have one cause that the streams "
+    "share: a gateway, a site, a deployment, a new model.",
 )
 
 _WORST_NOW = number(
