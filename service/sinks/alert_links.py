@@ -1,6 +1,8 @@
 """Links to the service, for those who get an alert."""
 
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
+
+from service.sinks.http_address import address_of
 
 
 class Links:
@@ -10,13 +12,14 @@ class Links:
         public_url: Where readers of alerts reach the service.
 
     Raises:
-        ValueError: If it does not begin with http:// or https:// and a host.
+        ValueError: If it can't be read.
     """
 
     def __init__(self, public_url: str) -> None:
-        parts = urlsplit(public_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("the public URL begins with http:// or https:// and a host")
+        try:
+            address_of(public_url)
+        except ValueError as error:
+            raise ValueError(f"the public URL: {error}") from None
         self._base = public_url.rstrip("/")
 
     def stream(self, stream_id: str) -> str:
